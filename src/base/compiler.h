@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What:  the words that every file uses: attributes, integer types, atomics.
+ * Door:  included first by every other header.
+ * See:   base/bits.h for arithmetic, base/lock.h for locks.
+ */
+#ifndef BM_BASE_COMPILER_H
+#define BM_BASE_COMPILER_H
+
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifndef CONFIG_DEBUG
+#define CONFIG_DEBUG 0
+#endif
+#ifndef CONFIG_REPLACE
+#define CONFIG_REPLACE 1
+#endif
+
+#define likely(x) __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+#define noinline __attribute__((__noinline__))
+#define cold __attribute__((__cold__, __noinline__))
+#define always_inline inline __attribute__((always_inline))
+#define aligned_to(n) __attribute__((aligned(n)))
+#define BM_EXPORT __attribute__((visibility("default")))
+/* Few words, reached in one instruction, never allocated at first use. */
+#define thread_local_word __thread __attribute__((tls_model("initial-exec")))
+
+#define container_of(ptr, type, member) \
+	((type *)((char *)(ptr) - offsetof(type, member)))
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+#define READ_ONCE(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
+#define WRITE_ONCE(x, v) __atomic_store_n(&(x), (v), __ATOMIC_RELAXED)
+#define load_acquire(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
+#define store_release(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
+#define smp_mb() __atomic_thread_fence(__ATOMIC_SEQ_CST)
+
+static always_inline void cpu_relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield" ::: "memory");
+#endif
+}
+
+#endif

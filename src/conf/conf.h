@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What:  the options: BUDDYMALLOC_CONF="key:value,key:value".
+ * Door:  conf_init() once at start; then the fields of `conf` are constant.
+ * Locks: LOCK_INIT while it is filled.
+ * Invariant: an unknown key or a bad value is one line on stderr and leaves
+ *        the default; with AT_SECURE nothing of the user's is read.
+ * See:   conf.c holds the one table; buddymalloc.conf(5) tells each option.
+ */
+#ifndef BM_CONF_CONF_H
+#define BM_CONF_CONF_H
+
+#include "base/compiler.h"
+
+enum foreign { FOREIGN_ABORT, FOREIGN_LIBC, FOREIGN_IGNORE };
+enum rseq_mode { RSEQ_AUTO, RSEQ_OFF, RSEQ_FAKE };
+enum stats_mode { STATS_OFF, STATS_EXIT, STATS_JSON, STATS_VIEWS };
+
+struct conf {
+	uint32_t foreign;	/* enum foreign */
+	uint32_t rseq;		/* enum rseq_mode */
+	uint32_t stats;		/* enum stats_mode */
+	uint32_t check;		/* every free is checked at once */
+	uint32_t debug;		/* 1: print the start-up stages */
+	size_t window;		/* bytes of address space; 0: by the machine */
+	size_t slots;		/* pretend so many CPUs; 0: ask the kernel */
+};
+
+extern struct conf conf;
+
+void conf_init(void);
+/* Calls fn for each option: its key, its values or form, and its help. */
+void conf_each(void (*fn)(const char *key, const char *form, const char *help,
+			  void *arg), void *arg);
+
+#endif

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+#include "os/os.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/sysinfo.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/bits.h"
+
+/* Names that older headers lack; the numbers are the kernel's ABI. */
+#ifndef MADV_WIPEONFORK
+#define MADV_WIPEONFORK 18
+#endif
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP 4
+#endif
+enum {
+	MEMBARRIER_EXPEDITED_RSEQ = 1 << 7,
+	MEMBARRIER_REGISTER_EXPEDITED_RSEQ = 1 << 8,
+};
+
+static const int anonymous = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+
+/*
+ * The raw call: the preload library hooks mmap and its kin, and the
+ * allocator's own mappings must not pass through those hooks.
+ */
+static void *map(void *addr, size_t bytes, int prot, int flags)
+{
+	return (void *)syscall(SYS_mmap, addr, bytes, prot, flags, -1, 0L);
+}
+
+static bool advise(void *addr, size_t bytes, int advice)
+{
+	return syscall(SYS_madvise, addr, bytes, advice) == 0;
+}
+
+void *os_reserve(size_t bytes)
+{
+	void *p = map(NULL, bytes, PROT_NONE, anonymous);
+
+	if (p == MAP_FAILED)
+		return NULL;
+	advise(p, bytes, MADV_DONTDUMP);
+	return p;
+}
+
+void *os_reserve_readable(size_t bytes)
+{
+	void *p = map(NULL, bytes, PROT_READ, anonymous);
+
+	if (p == MAP_FAILED)
+		return NULL;
+	advise(p, bytes, MADV_DONTDUMP);
+	return p;
+}
+
+void *os_map(size_t bytes)
+{
+	void *p = map(NULL, bytes, PROT_READ | PROT_WRITE, anonymous);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+void os_unmap(void *addr, size_t bytes)
+{
+	syscall(SYS_munmap, addr, bytes);
+}
+
+bool os_commit(void *addr, size_t bytes)
+{
+	if (syscall(SYS_mprotect, addr, bytes, PROT_READ | PROT_WRITE))
+		return false;
+	advise(addr, bytes, MADV_DODUMP);
+	return true;
+}
+
+bool os_purge(void *addr, size_t bytes)
+{
+	return advise(addr, bytes, MADV_DONTNEED);
+}
+
+bool os_refresh(void *addr, size_t bytes)
+{
+	return map(addr, bytes, PROT_READ | PROT_WRITE,
+		   anonymous | MAP_FIXED) == addr;
+}
+
+bool os_move(void *from, void *to, size_t bytes)
+{
+	return (void *)syscall(SYS_mremap, from, bytes, bytes,
+			       MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP,
+			       to) == to;
+}
+
+void os_no_huge(void *addr, size_t bytes)
+{
+	advise(addr, bytes, MADV_NOHUGEPAGE);
+}
+
+bool os_wipe_on_fork(void *addr, size_t bytes)
+{
+	return advise(addr, bytes, MADV_WIPEONFORK);
+}
+
+size_t os_page_size(void)
+{
+	size_t n = getauxval(AT_PAGESZ);
+
+	return n ? n : 4096;
+}
+
+long os_read_file(const char *path, char *buf, size_t cap)
+{
+	int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+	size_t len = 0;
+
+	if (fd < 0)
+		return -1;
+	while (len < cap) {
+		long n = syscall(SYS_read, fd, buf + len, cap - len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		len += (size_t)n;
+	}
+	syscall(SYS_close, fd);
+	return (long)len;
+}
+
+static size_t number(const char *s, const char *end)
+{
+	size_t n = 0;
+
+	while (s < end && (*s < '0' || *s > '9'))
+		s++;
+	for (; s < end && *s >= '0' && *s <= '9'; s++)
+		n = n * 10 + (size_t)(*s - '0');
+	return n;
+}
+
+size_t os_huge_page_size(void)
+{
+	char buf[32];
+	long n = os_read_file("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size",
+			      buf, sizeof(buf));
+
+	return n > 0 ? number(buf, buf + n) : 0;
+}
+
+bool os_huge_pages_always(void)
+{
+	char buf[64];
+	long n = os_read_file("/sys/kernel/mm/transparent_hugepage/enabled",
+			      buf, sizeof(buf));
+
+	return n > 0 && memmem(buf, (size_t)n, "[always]", 8);
+}
+
+size_t os_total_ram(void)
+{
+	struct sysinfo si;
+
+	if (sysinfo(&si))
+		return GIB(1);
+	return (size_t)si.totalram * si.mem_unit;
+}
+
+bool os_address_space_limited(void)
+{
+	struct rlimit lim;
+
+	return getrlimit(RLIMIT_AS, &lim) == 0 && lim.rlim_cur != RLIM_INFINITY;
+}
+
+size_t os_address_space_left(void)
+{
+	struct rlimit lim;
+	char buf[64];
+	long n;
+	size_t used;
+
+	if (getrlimit(RLIMIT_AS, &lim) || lim.rlim_cur == RLIM_INFINITY)
+		return SIZE_MAX;
+	n = os_read_file("/proc/self/statm", buf, sizeof(buf));
+	used = n > 0 ? number(buf, buf + n) * os_page_size() : MIB(32);
+	return lim.rlim_cur > used ? lim.rlim_cur - used : 0;
+}
+
+/*
+ * "0-3,8-11" is twelve CPUs, but the ids run to 11: slots are indexed by id.
+ */
+unsigned os_possible_cpus(void)
+{
+	char buf[512];
+	long n = os_read_file("/sys/devices/system/cpu/possible", buf,
+			      sizeof(buf));
+	unsigned last = 0;
+
+	for (long i = 0; i < n; i++) {
+		if (i && buf[i - 1] >= '0' && buf[i - 1] <= '9')
+			continue;
+		if (buf[i] >= '0' && buf[i] <= '9')
+			last = (unsigned)number(buf + i, buf + n);
+	}
+	return n > 0 ? last + 1 : 1024;
+}
+
+unsigned os_current_cpu(void)
+{
+	unsigned cpu = 0;
+
+	syscall(SYS_getcpu, &cpu, NULL, NULL);
+	return cpu;
+}
+
+uint64_t os_random(void)
+{
+	uint64_t r;
+	struct timespec t = { 0, 0 };
+
+	if (syscall(SYS_getrandom, &r, sizeof(r), GRND_NONBLOCK) ==
+	    (long)sizeof(r))
+		return r;
+	syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_nsec * 0x9e3779b97f4a7c15u ^ (uintptr_t)&r;
+}
+
+bool os_secure(void)
+{
+	return getauxval(AT_SECURE) != 0;
+}
+
+int os_thread_id(void)
+{
+	return (int)syscall(SYS_gettid);
+}
+
+bool os_rseq_fence_register(void)
+{
+	return syscall(SYS_membarrier, MEMBARRIER_REGISTER_EXPEDITED_RSEQ, 0,
+		       0) == 0;
+}
+
+bool os_rseq_fence(void)
+{
+	return syscall(SYS_membarrier, MEMBARRIER_EXPEDITED_RSEQ, 0, 0) == 0;
+}
+
+void os_wait(uint32_t *word, uint32_t value)
+{
+	syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
+}
+
+void os_wake_all(uint32_t *word)
+{
+	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+}

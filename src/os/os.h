@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What:  every system call of the allocator, each with what it promises.
+ * Door:  os_*(); nothing else in src/ enters the kernel, but for locks and
+ *        the line of a fatal error.
+ * Locks: none may be held but LOCK_INIT, LOCK_SLOT and LOCK_GROW.
+ * Invariant: a refusal is a return value, never an abort; errno is the
+ *        caller's business (the entry points keep it where they must).
+ */
+#ifndef BM_OS_OS_H
+#define BM_OS_OS_H
+
+#include "base/compiler.h"
+
+/* Address space without memory: no charge, no core dump. NULL: refused. */
+void *os_reserve(size_t bytes);
+/* The same, readable as zeros from the start. */
+void *os_reserve_readable(size_t bytes);
+/* Zeroed memory for the allocator's own use, faulted in at first touch. */
+void *os_map(size_t bytes);
+void os_unmap(void *addr, size_t bytes);
+
+/* Makes reserved pages usable (zero until written). */
+bool os_commit(void *addr, size_t bytes);
+/* Drops the memory of pages; they read as zeros again. */
+bool os_purge(void *addr, size_t bytes);
+/* Puts fresh pages over a range, undoing moves and advice: one VMA again. */
+bool os_refresh(void *addr, size_t bytes);
+/* Moves pages to a mapped place, leaving the old range mapped and empty. */
+bool os_move(void *from, void *to, size_t bytes);
+/* Small-object memory of a young heap is not to become huge pages. */
+void os_no_huge(void *addr, size_t bytes);
+/* The pages read as zeros in a fork child. False where the kernel cannot. */
+bool os_wipe_on_fork(void *addr, size_t bytes);
+
+size_t os_page_size(void);
+size_t os_huge_page_size(void);		/* 0: none known */
+bool os_huge_pages_always(void);
+size_t os_total_ram(void);
+size_t os_address_space_left(void);	/* SIZE_MAX: no limit */
+bool os_address_space_limited(void);
+unsigned os_possible_cpus(void);
+unsigned os_current_cpu(void);
+uint64_t os_random(void);
+bool os_secure(void);			/* AT_SECURE: do not trust the user */
+int os_thread_id(void);
+
+/* Restarts every rseq critical section of the process that runs now. */
+bool os_rseq_fence_register(void);
+bool os_rseq_fence(void);
+
+void os_wait(uint32_t *word, uint32_t value);
+void os_wake_all(uint32_t *word);
+
+/* The first cap bytes of a file; its length, or -1. */
+long os_read_file(const char *path, char *buf, size_t cap);
+
+#endif

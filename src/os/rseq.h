@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What:  the three restartable sequences: pop, push and swap of one CPU's
+ *        sheaf tops. All the inline assembly of the house is here.
+ * Door:  rseq_pop(), rseq_push(), rseq_swap(); called by slab/percpu.h.
+ * Locks: none. The kernel restarts a sequence that was preempted, migrated
+ *        or interrupted by a signal before its last store: that store commits.
+ * Invariant: only `rseq_cs` of the thread's rseq area is ever written.
+ *
+ * A thread's area is found at `seat + dist`: dist is 0 until the allocator
+ * has started and wherever there is no rseq, so the sequences then run on the
+ * thread's private seat, where they do no harm: they find slot 0 of the nil
+ * rows, whose tops are all zero, and leave by their slow label.
+ *
+ * The rows of all slots start at `nil + delta`. delta is 0 while the caches
+ * are diverted (start, fork, trim, checking mode): the nil rows then stand for
+ * every slot. It is read inside the sequence, so after delta = 0 and a fence
+ * (membarrier) no sequence can commit to a real row any more. The word lies
+ * in a page that a fork child sees as zeros.
+ *
+ * A top is the offset of the first free place of a sheaf from that base: the
+ * object below it is the next to pop, NULL there means empty; a top at the
+ * sheaf's end (a multiple of 1,024) means full; 0, the nil top, is both.
+ * See:   slab/sheaf.h for the picture of a sheaf.
+ */
+#ifndef BM_OS_RSEQ_H
+#define BM_OS_RSEQ_H
+
+#include "base/compiler.h"
+
+enum {
+	RSEQ_CPU_ID = 4,	/* offsets in the kernel's struct rseq */
+	RSEQ_CS = 8,
+	RSEQ_MM_CID = 24,
+
+	SHEAF_SHIFT = 10,
+	SHEAF_BYTES = 1 << SHEAF_SHIFT,
+	ROWS_SHIFT = 15,	/* bytes of rows a slot: 64 groups x 128 x 4 */
+	CLASS_BITS = 7,		/* a map entry: class, owner hint, node */
+	HINT_BITS = 3,
+	HINT_MASK = (1 << HINT_BITS) - 1,
+	SWITCH_BYTES = 65536,
+};
+
+/* The thread's own words; the first 32 bytes stand in for a struct rseq. */
+struct seat {
+	uint32_t fake_rseq[8];
+	uint32_t inside;	/* this thread runs a slow path */
+	uint32_t slot;		/* sticky slot of the locked path, plus 1 */
+	void *deferred;		/* frees of nested calls, drained at the end */
+} aligned_to(32);
+
+struct percpu_base {
+	uintptr_t nil;		/* (C) the nil rows */
+	intptr_t dist;		/* (C) from a thread's seat to its rseq area */
+	uintptr_t field;	/* (C) which field is the slot's number */
+};
+
+/*
+ * Alone in its page, which a fork child gets zeroed (MADV_WIPEONFORK works on
+ * whole pages; 64 KiB is the largest page size).
+ */
+struct percpu_switch {
+	intptr_t delta;		/* (A) from the nil rows to the real ones */
+	uint32_t started;	/* (C) 1; 0 again in a child that was wiped */
+	char pad[SWITCH_BYTES - 12];
+};
+
+extern thread_local_word struct seat seat
+	__attribute__((visibility("hidden")));
+extern struct percpu_base percpu_base __attribute__((visibility("hidden")));
+extern struct percpu_switch percpu_switch
+	__attribute__((visibility("hidden")));
+
+#if defined(__x86_64__)
+
+#define RSEQ_AREA                                                              \
+	(__extension__({                                                       \
+		uintptr_t off_;                                                \
+		__asm__("mov seat@gottpoff(%%rip), %0" : "=r"(off_));          \
+		off_ + (uintptr_t)percpu_base.dist;                            \
+	}))
+
+/* The table entry, and the store that arms it; ends at the sequence's start. */
+#define RSEQ_BEGIN                                                             \
+	".pushsection __rseq_cs, \"aw\"\n\t"                                   \
+	".balign 32\n"                                                         \
+	"93:\n\t"                                                              \
+	".long 0, 0\n\t"                                                       \
+	".quad 91f, 92f - 91f, 94f\n\t"                                        \
+	".popsection\n\t"                                                      \
+	"lea 93b(%%rip), %[r]\n\t"                                             \
+	"mov %[r], %%fs:8(%[area])\n"                                          \
+	"91:\n\t"
+
+/* The signature that the kernel wants before an abort address. */
+#define RSEQ_END(label)                                                        \
+	"92:\n\t"                                                              \
+	".pushsection __rseq_abort, \"ax\"\n\t"                                \
+	".byte 0x0f, 0xb9, 0x3d\n\t"                                           \
+	".long 0x53053053\n"                                                   \
+	"94:\n\t"                                                              \
+	"jmp %l[" label "]\n\t"                                                \
+	".popsection\n\t"
+
+/* r = this slot's number, then b = the base of the rows now in force. */
+#define RSEQ_SLOT                                                              \
+	"mov %[field], %[r]\n\t"                                               \
+	"mov %%fs:(%[area],%[r]), %k[r]\n\t"
+#define RSEQ_BASE                                                              \
+	"mov %[delta], %[b]\n\t"                                               \
+	"add %[nil], %[b]\n\t"
+
+/* Pops an object of the class; NULL: the sheaf is empty, take the slow path. */
+static always_inline void *rseq_pop(uint64_t class)
+{
+	uintptr_t area = RSEQ_AREA, r, b, t;
+	void *obj;
+
+again:
+	__asm__ goto volatile(
+		RSEQ_BEGIN
+		RSEQ_SLOT
+		"shl %[shift], %[r]\n\t"
+		RSEQ_BASE
+		"add %[b], %[r]\n\t"
+		"mov (%[r],%[class],4), %k[t]\n\t"
+		"mov -8(%[b],%[t]), %[obj]\n\t"
+		"test %[obj], %[obj]\n\t"
+		"jz %l[empty]\n\t"
+		"sub $8, %k[t]\n\t"
+		"mov %k[t], (%[r],%[class],4)\n"
+		RSEQ_END("again")
+		: [obj] "=&r"(obj), [t] "=&r"(t), [r] "=&r"(r), [b] "=&r"(b)
+		: [area] "r"(area), [class] "r"(class),
+		  [shift] "i"(ROWS_SHIFT), [field] "m"(percpu_base.field),
+		  [nil] "m"(percpu_base.nil), [delta] "m"(percpu_switch.delta)
+		: "memory", "cc"
+		: empty, again);
+	return obj;
+empty:
+	return NULL;
+}
+
+/*
+ * Pushes p, whose map entry is given, on this slot's sheaf for the entry's
+ * class, node and owner: its own row when the entry's owner hint is this
+ * slot's, else the row of that stranger. False: full, or p was pushed just
+ * now (a double free); take the slow path.
+ */
+static always_inline bool rseq_push(void *p, uint64_t entry)
+{
+	uintptr_t area = RSEQ_AREA, r, b, t, e;
+
+again:
+	__asm__ goto volatile(
+		RSEQ_BEGIN
+		RSEQ_SLOT
+		"mov %k[r], %k[e]\n\t"
+		"and %[hints], %k[e]\n\t"
+		"shl %[cbits], %k[e]\n\t"
+		"xor %k[entry], %k[e]\n\t"
+		"shl %[shift], %[r]\n\t"
+		RSEQ_BASE
+		"add %[b], %[r]\n\t"
+		"mov (%[r],%[e],4), %k[t]\n\t"
+		"test %[full], %k[t]\n\t"
+		"jz %l[slow]\n\t"
+		"cmp %[p], -8(%[b],%[t])\n\t"
+		"je %l[slow]\n\t"
+		"mov %[p], (%[b],%[t])\n\t"
+		"add $8, %k[t]\n\t"
+		"mov %k[t], (%[r],%[e],4)\n"
+		RSEQ_END("again")
+		: [t] "=&r"(t), [r] "=&r"(r), [b] "=&r"(b), [e] "=&r"(e)
+		: [area] "r"(area), [entry] "r"(entry), [p] "r"(p),
+		  [shift] "i"(ROWS_SHIFT), [cbits] "i"(CLASS_BITS),
+		  [hints] "i"(HINT_MASK), [full] "i"(SHEAF_BYTES - 1),
+		  [field] "m"(percpu_base.field), [nil] "m"(percpu_base.nil),
+		  [delta] "m"(percpu_switch.delta)
+		: "memory", "cc"
+		: slow, again);
+	return true;
+slow:
+	return false;
+}
+
+/* Replaces a top while this thread runs on that slot; false: it does not. */
+static inline bool rseq_swap(uint32_t slot, uint32_t *row, uint32_t old,
+			     uint32_t new)
+{
+	uintptr_t area = RSEQ_AREA, r;
+
+	__asm__ goto volatile(
+		RSEQ_BEGIN
+		RSEQ_SLOT
+		"cmp %[slot], %k[r]\n\t"
+		"jne %l[fail]\n\t"
+		"cmp %[old], (%[row])\n\t"
+		"jne %l[fail]\n\t"
+		"mov %[new], (%[row])\n"
+		RSEQ_END("fail")
+		: [r] "=&r"(r)
+		: [area] "r"(area), [slot] "r"(slot), [row] "r"(row),
+		  [old] "r"(old), [new] "r"(new), [field] "m"(percpu_base.field)
+		: "memory", "cc"
+		: fail);
+	return true;
+fail:
+	return false;
+}
+
+/* The slot that this thread runs on now (it may move at once). */
+static always_inline uint32_t rseq_slot(void)
+{
+	uintptr_t area = RSEQ_AREA;
+	uint32_t slot;
+
+	__asm__ volatile("mov %%fs:(%1), %0"
+			 : "=r"(slot)
+			 : "r"(area + percpu_base.field));
+	return slot;
+}
+
+#elif defined(__aarch64__)
+
+#define RSEQ_AREA ((uintptr_t)&seat + (uintptr_t)percpu_base.dist)
+
+#define RSEQ_BEGIN                                                             \
+	".pushsection __rseq_cs, \"aw\"\n\t"                                   \
+	".balign 32\n"                                                         \
+	"93:\n\t"                                                              \
+	".long 0, 0\n\t"                                                       \
+	".quad 91f, 92f - 91f, 94f\n\t"                                        \
+	".popsection\n\t"                                                      \
+	"adrp %[r], 93b\n\t"                                                   \
+	"add %[r], %[r], :lo12:93b\n\t"                                        \
+	"str %[r], [%[area], #8]\n"                                            \
+	"91:\n\t"
+
+#define RSEQ_END(label)                                                        \
+	"92:\n\t"                                                              \
+	".pushsection __rseq_abort, \"ax\"\n\t"                                \
+	".long 0xd428bc00\n"                                                   \
+	"94:\n\t"                                                              \
+	"b %l[" label "]\n\t"                                                  \
+	".popsection\n\t"
+
+#define RSEQ_SLOT                                                              \
+	"ldr %[r], %[field]\n\t"                                               \
+	"ldr %w[r], [%[area], %[r]]\n\t"
+#define RSEQ_BASE                                                              \
+	"ldr %[b], %[delta]\n\t"                                               \
+	"ldr %[t], %[nil]\n\t"                                                 \
+	"add %[b], %[b], %[t]\n\t"
+
+static always_inline void *rseq_pop(uint64_t class)
+{
+	uintptr_t area = RSEQ_AREA, r, b, t;
+	void *obj;
+
+again:
+	__asm__ goto volatile(
+		RSEQ_BEGIN
+		RSEQ_SLOT
+		RSEQ_BASE
+		"add %[r], %[b], %[r], lsl %[shift]\n\t"
+		"ldr %w[t], [%[r], %[class], lsl #2]\n\t"
+		"add %[obj], %[b], %[t]\n\t"
+		"ldur %[obj], [%[obj], #-8]\n\t"
+		"cbz %[obj], %l[empty]\n\t"
+		"sub %w[t], %w[t], #8\n\t"
+		"str %w[t], [%[r], %[class], lsl #2]\n"
+		RSEQ_END("again")
+		: [obj] "=&r"(obj), [t] "=&r"(t), [r] "=&r"(r), [b] "=&r"(b)
+		: [area] "r"(area), [class] "r"(class),
+		  [shift] "i"(ROWS_SHIFT), [field] "m"(percpu_base.field),
+		  [nil] "m"(percpu_base.nil), [delta] "m"(percpu_switch.delta)
+		: "memory", "cc"
+		: empty, again);
+	return obj;
+empty:
+	return NULL;
+}
+
+static always_inline bool rseq_push(void *p, uint64_t entry)
+{
+	uintptr_t area = RSEQ_AREA, r, b, t, e;
+
+again:
+	__asm__ goto volatile(
+		RSEQ_BEGIN
+		RSEQ_SLOT
+		RSEQ_BASE
+		"and %w[e], %w[r], %[hints]\n\t"
+		"eor %w[e], %w[entry], %w[e], lsl %[cbits]\n\t"
+		"add %[r], %[b], %[r], lsl %[shift]\n\t"
+		"add %[r], %[r], %[e], lsl #2\n\t"
+		"ldr %w[t], [%[r]]\n\t"
+		"tst %w[t], %[full]\n\t"
+		"b.eq %l[slow]\n\t"
+		"add %[e], %[b], %[t]\n\t"
+		"ldur %[b], [%[e], #-8]\n\t"
+		"cmp %[b], %[p]\n\t"
+		"b.eq %l[slow]\n\t"
+		"str %[p], [%[e]]\n\t"
+		"add %w[t], %w[t], #8\n\t"
+		"str %w[t], [%[r]]\n"
+		RSEQ_END("again")
+		: [t] "=&r"(t), [r] "=&r"(r), [b] "=&r"(b), [e] "=&r"(e)
+		: [area] "r"(area), [entry] "r"(entry), [p] "r"(p),
+		  [shift] "i"(ROWS_SHIFT), [cbits] "i"(CLASS_BITS),
+		  [hints] "i"(HINT_MASK), [full] "i"(SHEAF_BYTES - 1),
+		  [field] "m"(percpu_base.field), [nil] "m"(percpu_base.nil),
+		  [delta] "m"(percpu_switch.delta)
+		: "memory", "cc"
+		: slow, again);
+	return true;
+slow:
+	return false;
+}
+
+static inline bool rseq_swap(uint32_t slot, uint32_t *row, uint32_t old,
+			     uint32_t new)
+{
+	uintptr_t area = RSEQ_AREA, r;
+
+	__asm__ goto volatile(
+		RSEQ_BEGIN
+		RSEQ_SLOT
+		"cmp %w[r], %w[slot]\n\t"
+		"b.ne %l[fail]\n\t"
+		"ldr %w[r], [%[row]]\n\t"
+		"cmp %w[r], %w[old]\n\t"
+		"b.ne %l[fail]\n\t"
+		"str %w[new], [%[row]]\n"
+		RSEQ_END("fail")
+		: [r] "=&r"(r)
+		: [area] "r"(area), [slot] "r"(slot), [row] "r"(row),
+		  [old] "r"(old), [new] "r"(new), [field] "m"(percpu_base.field)
+		: "memory", "cc"
+		: fail);
+	return true;
+fail:
+	return false;
+}
+
+static always_inline uint32_t rseq_slot(void)
+{
+	return *(volatile uint32_t *)(RSEQ_AREA + percpu_base.field);
+}
+
+#else
+#error "buddymalloc knows x86-64 and aarch64"
+#endif
+
+/*
+ * libc's registration, and only libc's: false where there is none (valgrind,
+ * musl, an old kernel, a filter). Sets dist and field.
+ */
+bool rseq_find(bool one_node);
+/* A private area instead: the same code, one thread, slot 0 (measuring). */
+void rseq_fake(void);
+
+#endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+#include "page/page.h"
+
+#include "os/os.h"
+
+struct window window;
+
+/* Address space that a window of so many bytes costs, descriptors included. */
+static size_t cost(size_t bytes)
+{
+	return bytes + (bytes >> PAGE_DESC_SHIFT) +
+	       (bytes >> UNIT_SHIFT) * sizeof(uint16_t) + pageblock_bytes();
+}
+
+static bool reserve(size_t bytes)
+{
+	size_t map_bytes = align_up((bytes >> UNIT_SHIFT) * sizeof(uint16_t),
+				    page_bytes());
+	char *mem = os_reserve(bytes + pageblock_bytes());
+	char *desc = mem ? os_reserve(bytes >> PAGE_DESC_SHIFT) : NULL;
+	uint16_t *map = desc ? os_reserve_readable(map_bytes) : NULL;
+
+	if (!map) {
+		if (desc)
+			os_unmap(desc, bytes >> PAGE_DESC_SHIFT);
+		if (mem)
+			os_unmap(mem, bytes + pageblock_bytes());
+		return false;
+	}
+	window.base = align_up((uintptr_t)mem, pageblock_bytes());
+	window.vmemmap = desc;
+	window.map = map;
+	window.page_shift = topo.page_shift;
+	window.bytes = bytes;
+	window.nr_pages = bytes >> topo.page_shift;
+	window.nr_units = bytes >> UNIT_SHIFT;
+	return true;
+}
+
+/*
+ * Where the address space is limited, at most half of what is left; where the
+ * kernel refuses, half as much and half again, down to 16 MiB.
+ */
+bool window_init(size_t wanted)
+{
+	size_t left = os_address_space_left();
+
+	while (left != SIZE_MAX && wanted > MIB(16) && cost(wanted) > left / 2)
+		wanted /= 2;
+	for (; wanted >= MIB(16); wanted /= 2)
+		if (reserve(wanted))
+			return true;
+	return false;
+}
+
+/* Whole system pages that cover [from, to) of an array. */
+static bool commit_array(void *array, size_t from, size_t to)
+{
+	size_t page = page_bytes();
+	size_t lo = align_down(from, page), hi = align_up(to, page);
+
+	return os_commit((char *)array + lo, hi - lo);
+}
+
+bool pages_commit(pfn_t from, pfn_t to)
+{
+	unsigned desc = topo.page_shift - PAGE_DESC_SHIFT;
+	unsigned unit = UNIT_SHIFT - topo.page_shift;
+
+	return commit_array(window.map, (from >> unit) * sizeof(uint16_t),
+			    ((to >> unit) + 1) * sizeof(uint16_t)) &&
+	       commit_array(window.vmemmap, from << desc, to << desc) &&
+	       os_commit(pfn_address(from), (to - from) << topo.page_shift);
+}
+
+void window_cut(pfn_t from, pfn_t to)
+{
+	unsigned desc = topo.page_shift - PAGE_DESC_SHIFT;
+	size_t page = page_bytes();
+	size_t lo = align_up(from << desc, page);
+	size_t hi = align_down(to << desc, page);
+
+	os_unmap(pfn_address(from), (to - from) << topo.page_shift);
+	if (hi > lo)
+		os_unmap(window.vmemmap + lo, hi - lo);
+}

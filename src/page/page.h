@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What:  the window of address space, its page descriptors (vmemmap) and the
+ *        map that tells free() the class of an address.
+ * Door:  window_init(); page_of(), pfn_of(), page_address(); map_entry();
+ *        pages_commit() when a zone grows.
+ * Locks: none here: a descriptor belongs to whoever owns its pages (a zone
+ *        while they are free: Z; a slab's cache: L; a large block's caller).
+ * Invariant: only the first page of a block has a type; the descriptors of
+ *        the pages behind it have type PAGE_NONE, or hold the slab's bitmap.
+ *        Example: pages 8..15 are one free block of order 3. page(8) is
+ *        { PAGE_FREE, order 3 }, page(9)..page(15) are PAGE_NONE.
+ *
+ * A descriptor takes page_size / 64 bytes: 64 with 4K pages, 1 KiB with 64K
+ * pages. So a slab of 64 KiB has 1 KiB of descriptors on every machine: 64
+ * bytes for itself and room for a bit for each of its objects behind them.
+ * See:   zone/zone.h for free blocks, slab/slab.h for slabs.
+ */
+#ifndef BM_PAGE_PAGE_H
+#define BM_PAGE_PAGE_H
+
+#include "base/bits.h"
+#include "base/list.h"
+#include "topo/topo.h"
+
+typedef uint64_t pfn_t;		/* page number from the window's base */
+
+enum {
+	UNIT_SHIFT = 16,	/* the map has an entry for each 64 KiB */
+	PAGE_DESC_SHIFT = 6,	/* descriptors are 1/64 of the memory */
+	ZONES_MAX = 128,
+};
+#define UNIT_BYTES ((size_t)1 << UNIT_SHIFT)
+
+enum page_type {
+	PAGE_NONE = 0,	/* inside a block, or never used */
+	PAGE_FREE,	/* first page of a free block of 1 << order pages */
+	PAGE_LARGE,	/* first page of a block of npages pages */
+	PAGE_SLAB,	/* first page of a slab of 1 << order pages */
+	PAGE_SLAB_UNIT,	/* first page of a further 64 KiB of a slab */
+	PAGE_PCP,	/* on a CPU's page list */
+};
+
+enum page_flag {
+	PAGE_DIRTY = 1,	/* may be resident, contents unknown; else zero */
+	PAGE_MOVED = 2,	/* its mapping was moved here: refresh when freed */
+	PAGE_FREED = 4,	/* was the start of a block once (for messages) */
+	PAGE_ALIGNED = 8,
+};
+
+struct page {
+	uint8_t type;
+	uint8_t order;		/* free blocks and slabs */
+	uint8_t flags;
+	uint8_t unused;
+	uint32_t npages;	/* PAGE_LARGE: its length */
+	struct list link;	/* free area (Z), or partial list (L) */
+	union {
+		struct {	/* PAGE_SLAB, all (L) */
+			struct cache *cache;
+			uint16_t nr_free;	/* bits that are set */
+			uint16_t fresh;		/* objects ever handed out */
+			uint16_t hint;		/* first word that may have one */
+			uint8_t bin;		/* partial list it is on */
+			uint8_t zeroed;		/* objects >= fresh are zero */
+		} slab;
+		struct {	/* PAGE_SLAB_UNIT */
+			uint32_t back;		/* pages back to the first */
+		} unit;
+	};
+};
+
+struct window {
+	uintptr_t base;		/* (C) aligned to a pageblock, no more */
+	size_t nr_units;	/* (A) shrinks when address space is given back */
+	uint16_t *map;		/* (C) class, owner hint and node of a unit */
+	char *vmemmap;		/* (C) */
+	unsigned page_shift;	/* (C) copy of topo's, beside the rest */
+	size_t bytes;		/* (A) */
+	size_t nr_pages;	/* (C) */
+};
+
+extern struct window window __attribute__((visibility("hidden")));
+
+/* False when not even a small window can be had. */
+bool window_init(size_t wanted);
+/* Makes pages [from, to) and what describes them usable. */
+bool pages_commit(pfn_t from, pfn_t to);
+/* Forgets the address space behind a pfn: it goes back to the process. */
+void window_cut(pfn_t from, pfn_t to);
+
+static always_inline struct page *page_at(pfn_t pfn)
+{
+	return (struct page *)(window.vmemmap +
+			       (pfn << (window.page_shift - PAGE_DESC_SHIFT)));
+}
+
+static always_inline pfn_t pfn_of(const struct page *page)
+{
+	return (pfn_t)((const char *)page - window.vmemmap) >>
+	       (window.page_shift - PAGE_DESC_SHIFT);
+}
+
+static always_inline pfn_t pfn_of_address(const void *p)
+{
+	return ((uintptr_t)p - window.base) >> window.page_shift;
+}
+
+static always_inline void *pfn_address(pfn_t pfn)
+{
+	return (void *)(window.base + (pfn << window.page_shift));
+}
+
+static always_inline struct page *page_of(const void *p)
+{
+	return page_at(pfn_of_address(p));
+}
+
+static always_inline void *page_address(const struct page *page)
+{
+	return pfn_address(pfn_of(page));
+}
+
+static always_inline bool window_owns(const void *p)
+{
+	return ((uintptr_t)p - window.base) >> UNIT_SHIFT < window.nr_units;
+}
+
+/* The map entry of an address inside the window. */
+static always_inline uint16_t *map_entry(const void *p)
+{
+	return &window.map[((uintptr_t)p - window.base) >> UNIT_SHIFT];
+}
+
+/* Pages that hold so many bytes: bytes_to_pages(4097) = 2 with 4K pages. */
+static always_inline size_t bytes_to_pages(size_t bytes)
+{
+	return (bytes + page_bytes() - 1) >> topo.page_shift;
+}
+
+#endif

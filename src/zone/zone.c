@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Runs of any length over the buddies of buddy.c, growth and give-back.
+ */
+#include "zone/zone.h"
+
+#include "base/print.h"
+#include "os/os.h"
+
+void zone_init(struct zone *zone, unsigned node, enum zone_type type,
+	       pfn_t start, pfn_t end)
+{
+	pfn_t block = (pfn_t)1 << topo.pageblock_order;
+	pfn_t blocks = (end - start) / block;
+
+	/*
+	 * A random first pageblock, within the first 1/16: addresses are not
+	 * to be guessed. Nothing is below it, so it costs nothing.
+	 */
+	if (blocks >= 64)
+		start += os_random() % (blocks / 16) * block;
+	zone->node = (uint8_t)node;
+	zone->type = (uint8_t)type;
+	zone->name = type == ZONE_NORMAL ? "Normal" : "Movable";
+	zone->start = zone->present = start;
+	zone->end = end;
+	zone->max_order = min_u64(30 - topo.page_shift, log2_floor(end - start));
+}
+
+/* How many pages the block that starts at a page has. */
+static size_t block_pages(const struct page *page)
+{
+	return page->type == PAGE_LARGE ? page->npages
+					: (size_t)1 << page->order;
+}
+
+/*
+ * The first stretch of free blocks that is long enough, whatever their
+ * orders: for runs that are long (a walk is nothing beside touching them) and
+ * for any run once the address space has run out.
+ */
+static struct page *take_long_locked(struct zone *zone, size_t npages,
+				     unsigned *kind)
+{
+	pfn_t from = zone->start, pfn = from, end;
+
+	while (pfn < zone->present && pfn - from < npages) {
+		struct page *page = page_at(pfn);
+
+		pfn += block_pages(page);
+		if (page->type != PAGE_FREE)
+			from = pfn;
+	}
+	if (pfn - from < npages)
+		return NULL;
+	*kind = CLEAN;
+	for (end = pfn, pfn = from; pfn < end;) {
+		struct page *page = page_at(pfn);
+
+		if (page->flags & PAGE_DIRTY)
+			*kind = DIRTY;
+		pfn += block_pages(page);
+		zone_pick_locked(zone, page);
+	}
+	zone_give_range_locked(zone, from + npages, end, *kind);
+	return page_at(from);
+}
+
+/* Longer runs grow the zone by what they need, not by a power of two. */
+static size_t long_pages(void)
+{
+	return MIB(32) >> topo.page_shift;
+}
+
+static struct page *take_run_locked(struct zone *zone, size_t npages,
+				    size_t align, unsigned *kind)
+{
+	unsigned order = log2_ceil(max_u64(npages, align));
+	struct page *page = NULL;
+	pfn_t pfn;
+
+	if (order <= zone->max_order)
+		page = zone_take_locked(zone, order);
+	if (!page)
+		return npages > long_pages() && align == 1
+			       ? take_long_locked(zone, npages, kind)
+			       : NULL;
+	*kind = page->flags & PAGE_DIRTY ? DIRTY : CLEAN;
+	pfn = pfn_of(page);
+	zone_give_range_locked(zone, pfn + npages, pfn + ((pfn_t)1 << order),
+			       *kind);
+	return page;
+}
+
+/* Cuts a run that was taken too long for its alignment down to its middle. */
+static struct page *trim_locked(struct zone *zone, struct page *page,
+				size_t have, size_t npages, size_t align,
+				unsigned kind)
+{
+	pfn_t pfn = pfn_of(page);
+	uintptr_t addr = (uintptr_t)page_address(page);
+	pfn_t first = pfn_of_address(
+		(void *)align_up(addr, align << topo.page_shift));
+
+	zone_give_range_locked(zone, first + npages, pfn + have, kind);
+	zone_give_range_locked(zone, pfn, first, kind);
+	return page_at(first);
+}
+
+struct page *zone_alloc(struct zone *zone, size_t npages, size_t align,
+			bool grow, unsigned *kind)
+{
+	/* Buddies are aligned to their size, but up to a pageblock only. */
+	bool odd = align > (size_t)1 << topo.pageblock_order;
+	bool grown = true;
+	struct page *page;
+	size_t want;
+
+	if (!odd && align > 1 && npages > long_pages())
+		odd = true;
+	want = odd ? npages + align : npages;
+	if (want < npages || want > zone->end - zone->start)
+		return NULL;
+	for (;;) {
+		lock(&zone->lock, LOCK_ZONE);
+		page = take_run_locked(zone, want, odd ? 1 : align, kind);
+		if (!page && !grown && align == 1)
+			page = take_long_locked(zone, want, kind);
+		if (page) {
+			if (odd)
+				page = trim_locked(zone, page, want, npages,
+						   align, *kind);
+			page->type = PAGE_LARGE;
+			page->flags = 0;
+			page->npages = (uint32_t)npages;
+			zone->used_pages += npages;
+		}
+		unlock(&zone->lock, LOCK_ZONE);
+		if (page || !grow || !grown)
+			return page;
+		grown = zone_grow(zone, odd ? want : max_u64(want, align));
+	}
+}
+
+void zone_free(struct zone *zone, struct page *page)
+{
+	pfn_t pfn = pfn_of(page);
+	size_t npages = page->npages;
+	unsigned kind = DIRTY;
+	size_t dirty, high;
+
+	if (page->flags & PAGE_MOVED &&
+	    os_refresh(page_address(page), npages << topo.page_shift))
+		kind = CLEAN;
+	lock(&zone->lock, LOCK_ZONE);
+	page->type = PAGE_NONE;
+	zone->used_pages -= npages;
+	zone_give_range_locked(zone, pfn, pfn + npages, kind);
+	dirty = zone->free_pages[DIRTY];
+	high = zone_high_watermark(zone);
+	unlock(&zone->lock, LOCK_ZONE);
+	if (dirty > high)
+		zone_reclaim(zone, high - high / 4);
+}
+
+bool zone_resize(struct zone *zone, struct page *page, size_t npages)
+{
+	pfn_t pfn = pfn_of(page), end, next;
+	bool done = true;
+
+	lock(&zone->lock, LOCK_ZONE);
+	end = pfn + page->npages;
+	if (npages <= page->npages) {
+		zone_give_range_locked(zone, pfn + npages, end, DIRTY);
+	} else {
+		unsigned kind = CLEAN;
+
+		next = end;
+		while (next < zone->present && next < pfn + npages &&
+		       page_at(next)->type == PAGE_FREE)
+			next += (pfn_t)1 << page_at(next)->order;
+		done = next >= pfn + npages;
+		for (pfn_t p = end; done && p < next;) {
+			struct page *free = page_at(p);
+
+			if (free->flags & PAGE_DIRTY)
+				kind = DIRTY;
+			p += (pfn_t)1 << free->order;
+			zone_pick_locked(zone, free);
+		}
+		if (done)
+			zone_give_range_locked(zone, pfn + npages, next, kind);
+	}
+	if (done) {
+		zone->used_pages += npages - page->npages;
+		page->npages = (uint32_t)npages;
+	}
+	unlock(&zone->lock, LOCK_ZONE);
+	return done;
+}
+
+/* Where growth by npages, the new pages aligned so, would end. */
+static pfn_t grown_end(const struct zone *zone, size_t npages, pfn_t align)
+{
+	pfn_t block = (pfn_t)1 << topo.pageblock_order;
+
+	return align_up(align_up(zone->present, align) + npages, block);
+}
+
+/*
+ * Steps of a sixteenth: few system calls, and what is mapped but unused never
+ * matters (a core dump has it in its apparent size, strict overcommit charges
+ * it). The new pages form a block of the order that npages needs; near the
+ * end of the address space, or when the kernel refuses, just enough is tried.
+ */
+bool zone_grow(struct zone *zone, size_t npages)
+{
+	pfn_t block = (pfn_t)1 << topo.pageblock_order;
+	pfn_t from, to[3];
+	bool done = false;
+
+	lock(&zone->grow_lock, LOCK_GROW);
+	from = zone->present;
+	to[2] = grown_end(zone, npages, 1);
+	to[1] = to[2];
+	if (npages <= long_pages()) {
+		pfn_t size = (pfn_t)1 << log2_ceil(npages);
+
+		to[1] = grown_end(zone, size, size);
+	}
+	to[0] = max_u64(to[1], align_up(from + (from - zone->start) / 16,
+					block));
+	for (int i = 0; i < 3 && !done; i++) {
+		if (to[i] > zone->end || (i && to[i] == to[i - 1]))
+			continue;
+		done = pages_commit(from, to[i]);
+		if (!done)
+			continue;
+		if (topo.huge_always && from - zone->start < 8 * block)
+			os_no_huge(pfn_address(from),
+				   (to[i] - from) << topo.page_shift);
+		lock(&zone->lock, LOCK_ZONE);
+		zone->present = to[i];
+		zone->grows++;
+		zone_give_range_locked(zone, from, to[i], CLEAN);
+		unlock(&zone->lock, LOCK_ZONE);
+	}
+	unlock(&zone->grow_lock, LOCK_GROW);
+	return done;
+}
+
+size_t zone_high_watermark(const struct zone *zone)
+{
+	return (MIB(32) >> topo.page_shift) + zone->used_pages / 4;
+}
+
+size_t zone_reclaim(struct zone *zone, size_t target)
+{
+	size_t done = 0;
+
+	for (;;) {
+		struct page *page = NULL;
+		unsigned order;
+		bool purged;
+
+		lock(&zone->lock, LOCK_ZONE);
+		if (zone->free_pages[DIRTY] > target) {
+			order = log2_floor(zone->nonempty[DIRTY]);
+			page = container_of(
+				zone->free_area[order].blocks[DIRTY].prev,
+				struct page, link);
+			zone_pick_locked(zone, page);
+			page->type = PAGE_LARGE;
+			page->npages = 1u << order;
+		}
+		unlock(&zone->lock, LOCK_ZONE);
+		if (!page)
+			return done;
+		purged = os_purge(page_address(page),
+				  (size_t)1 << (order + topo.page_shift));
+		lock(&zone->lock, LOCK_ZONE);
+		page->type = PAGE_NONE;
+		zone_give_locked(zone, pfn_of(page), order,
+				 purged ? CLEAN : DIRTY);
+		if (purged) {
+			zone->purges++;
+			zone->purged_pages += (size_t)1 << order;
+		}
+		unlock(&zone->lock, LOCK_ZONE);
+		if (!purged)
+			return done;
+		done += (size_t)1 << order;
+	}
+}
+
+void zone_cut(struct zone *zone, size_t keep)
+{
+	pfn_t block = (pfn_t)1 << topo.pageblock_order;
+	pfn_t end;
+
+	lock(&zone->grow_lock, LOCK_GROW);
+	end = align_up(zone->present + keep, block);
+	if (end < zone->end) {
+		window_cut(end, zone->end);
+		zone->end = end;
+	}
+	unlock(&zone->grow_lock, LOCK_GROW);
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What:  a zone: pages of one node with one use, managed as buddies.
+ * Door:  zone_alloc()/zone_free() for runs of any length (exactly so many
+ *        pages); zone_take()/zone_give() for blocks of 1 << order pages;
+ *        zone_grow() for more of them; zone_reclaim() to give memory back.
+ * Locks: zone->lock (Z) for everything but growth; zone->grow_lock around it
+ *        when pages are added. System calls only under grow_lock or none.
+ * Invariant: each free block is wholly dirty (may be resident, contents
+ *        unknown) or wholly clean (holds no memory, reads as zeros); two free
+ *        buddies of one kind are always merged. Worked example, order 0:
+ *        page 8 is freed, its buddy is 8 ^ (1 << 0) = 9; if 9 is free and of
+ *        the same kind both become block 8 of order 1, whose buddy is
+ *        8 ^ (1 << 1) = 10, and so on.
+ * Cost:  a take or give is one list operation for each order split or merged.
+ * See:   zone/buddy.c (one screen), zone/zone.c; the kernel's page_alloc.c.
+ */
+#ifndef BM_ZONE_ZONE_H
+#define BM_ZONE_ZONE_H
+
+#include "base/lock.h"
+#include "page/page.h"
+
+enum {
+	MAX_ORDERS = 19,	/* 4 KiB << 18 = 1 GiB */
+	CLEAN = 0,
+	DIRTY = 1,
+};
+
+enum zone_type { ZONE_NORMAL, ZONE_MOVABLE, NR_ZONE_TYPES };
+
+struct free_area {
+	struct list blocks[2];	/* (Z) [CLEAN] and [DIRTY] */
+	size_t nr[2];		/* (Z) */
+};
+
+struct zone {
+	struct lock lock;
+	struct lock grow_lock;
+	uint32_t nonempty[2];	/* (Z) orders that have a block of the kind */
+	struct free_area free_area[MAX_ORDERS];
+	size_t free_pages[2];	/* (Z) */
+	size_t used_pages;	/* (Z) */
+
+	pfn_t start;		/* (C) */
+	pfn_t present;		/* (Z) end of what is usable; grow_lock too */
+	pfn_t end;		/* (Z) end of the address space */
+	unsigned max_order;	/* (C) 1 GiB, or less in a small window */
+	uint8_t node, type;	/* (C) */
+	const char *name;	/* (C) */
+
+	uint64_t grows, purges, purged_pages;	/* (Z) */
+};
+
+void zone_init(struct zone *zone, unsigned node, enum zone_type type,
+	       pfn_t start, pfn_t end);
+
+/* Buddies. A block of the order, dirty if one can be had; NULL: grow. */
+struct page *zone_take_locked(struct zone *zone, unsigned order);
+void zone_give_locked(struct zone *zone, pfn_t pfn, unsigned order,
+		      unsigned kind);
+/* Takes one given free block off its list. */
+void zone_pick_locked(struct zone *zone, struct page *page);
+/* Gives [from, to) back as the fewest blocks that are aligned to their size. */
+void zone_give_range_locked(struct zone *zone, pfn_t from, pfn_t to,
+			    unsigned kind);
+
+/*
+ * Exactly npages pages, their first address a multiple of align pages. The
+ * first page is PAGE_LARGE; *kind tells whether the run is zero. With grow
+ * false only what is there is used. NULL: the zone has no more.
+ */
+struct page *zone_alloc(struct zone *zone, size_t npages, size_t align,
+			bool grow, unsigned *kind);
+void zone_free(struct zone *zone, struct page *page);
+/* Another length in place: true when page's run now has npages pages. */
+bool zone_resize(struct zone *zone, struct page *page, size_t npages);
+
+/* At least npages pages more, as one run where that is possible. */
+bool zone_grow(struct zone *zone, size_t npages);
+/* Purges dirty blocks, largest first, until target pages are left dirty. */
+size_t zone_reclaim(struct zone *zone, size_t target);
+/* The dirty free pages that are kept warm for reuse. */
+size_t zone_high_watermark(const struct zone *zone);
+/* Address space behind what is used goes back, but for keep pages. */
+void zone_cut(struct zone *zone, size_t keep);
+
+#endif
