@@ -248,6 +248,11 @@ int os_thread_id(void)
 	return (int)syscall(SYS_gettid);
 }
 
+void os_yield(void)
+{
+	syscall(SYS_sched_yield);
+}
+
 bool os_rseq_fence_register(void)
 {
 	return syscall(SYS_membarrier, MEMBARRIER_REGISTER_EXPEDITED_RSEQ, 0,

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+#include "slab/percpu.h"
+
+#include <string.h>
+
+#include "os/os.h"
+#include "topo/topo.h"
+
+struct percpu percpu;
+
+/* The gate: closed while one thread has all slots to itself. */
+static struct {
+	struct lock lock;	/* LOCK_INIT; held from stop to start */
+	uint32_t closed;	/* (A) a futex word */
+	int owner;		/* (A) the thread that closed it */
+} gate;
+
+/* As many sheaves as 4 GiB of offsets and the address space bear. */
+static size_t sheaves_bytes(void)
+{
+	size_t left = os_address_space_left();
+
+	return left == SIZE_MAX ? MIB(256) : min_u64(MIB(256), left / 32);
+}
+
+static size_t slots_bytes(void)
+{
+	return align_up(percpu.nr_slots * sizeof(struct slot), page_bytes());
+}
+
+bool percpu_init(unsigned cpus, enum percpu_mode wanted)
+{
+	size_t rows, total, sheaves;
+	char *region;
+
+	if (wanted == PERCPU_FAKE)
+		rseq_fake();
+	else if (wanted == PERCPU_RSEQ && !rseq_find(topo.nodes == 1))
+		wanted = PERCPU_LOCKED;
+	if (wanted == PERCPU_RSEQ)
+		percpu.can_fence = os_rseq_fence_register();
+	percpu.mode = percpu.home_mode = wanted;
+	percpu.nr_slots = cpus;
+	/* Without rseq a slot is only a lock to spread over. */
+	if (wanted <= PERCPU_LOCKED)
+		percpu.nr_slots = min_u64(2 * cpus, 64);
+
+	rows = align_up((size_t)percpu.nr_slots << ROWS_SHIFT, page_bytes());
+	sheaves = align_down(sheaves_bytes(), SHEAF_BYTES);
+	total = page_bytes() + 2 * rows + slots_bytes() + sheaves;
+	region = os_reserve_readable(total);
+	if (!region)
+		return false;
+	percpu.base = region + page_bytes() + rows;
+	percpu.slots = (struct slot *)(percpu.base + rows);
+	percpu.sheaf_end = (uint32_t)align_up(rows + slots_bytes(),
+					      SHEAF_BYTES);
+	percpu.region_end = (uint32_t)align_down(rows + slots_bytes() + sheaves,
+						 page_bytes());
+	percpu_base.nil = (uintptr_t)region + page_bytes();
+	return true;
+}
+
+static void divert(void)
+{
+	WRITE_ONCE(percpu_switch.delta, 0);
+}
+
+static void undivert(void)
+{
+	store_release(&percpu_switch.delta,
+		      (intptr_t)((uintptr_t)percpu.base - percpu_base.nil));
+}
+
+void percpu_go(void)
+{
+	if (percpu.mode > PERCPU_LOCKED)
+		undivert();
+}
+
+/* A slot's rows and struct become writable when it is first used. */
+static cold bool activate(uint32_t nr)
+{
+	struct slot *slot = &percpu.slots[nr];
+	size_t page = page_bytes();
+	size_t rows = (size_t)1 << ROWS_SHIFT;
+	uintptr_t lo = align_down((uintptr_t)percpu.base + nr * rows, page);
+	uintptr_t hi = align_up((uintptr_t)percpu.base + (nr + 1) * rows, page);
+	uint32_t max;
+
+	if (!os_commit((void *)lo, hi - lo))
+		return false;
+	lo = align_down((uintptr_t)slot, page);
+	hi = align_up((uintptr_t)(slot + 1), page);
+	if (!os_commit((void *)lo, hi - lo))
+		return false;
+	store_release(&slot->active, 1);
+	max = READ_ONCE(percpu.max_active);
+	while (max < nr + 1 &&
+	       !__atomic_compare_exchange_n(&percpu.max_active, &max, nr + 1,
+					    false, __ATOMIC_SEQ_CST,
+					    __ATOMIC_RELAXED))
+		;
+	return true;
+}
+
+static bool usable(uint32_t nr)
+{
+	return likely(load_acquire(&percpu.slots[nr].active)) || activate(nr);
+}
+
+/*
+ * Without rseq: a thread keeps to a slot until it finds it busy. No slot has
+ * an owner, so nothing is left behind by a thread that ends.
+ */
+static struct slot *enter_any(uint32_t *nr)
+{
+	uint32_t at = seat.slot;
+
+	if (!at)
+		at = (uint32_t)((uintptr_t)&seat >> 12) * 2654435761u >> 8;
+	else
+		at--;
+	for (uint32_t i = 0;; i++, at++) {
+		at %= percpu.nr_slots;
+		if (!usable(at))
+			continue;
+		if (i < 2 * percpu.nr_slots) {
+			if (!trylock(&percpu.slots[at].lock, LOCK_SLOT))
+				continue;
+		} else {
+			lock(&percpu.slots[at].lock, LOCK_SLOT);
+		}
+		seat.slot = at + 1;
+		*nr = at;
+		return &percpu.slots[at];
+	}
+}
+
+static struct slot *enter_current(uint32_t *nr)
+{
+	uint32_t at = percpu.mode == PERCPU_FAKE ? 0 : rseq_slot();
+
+	/* A CPU that came after the start, beyond what was possible then. */
+	if (at >= percpu.nr_slots || !usable(at))
+		return enter_any(nr);
+	lock(&percpu.slots[at].lock, LOCK_SLOT);
+	*nr = at;
+	return &percpu.slots[at];
+}
+
+static bool may_pass(void)
+{
+	return !__atomic_load_n(&gate.closed, __ATOMIC_SEQ_CST) ||
+	       READ_ONCE(gate.owner) == os_thread_id();
+}
+
+struct slot *slot_enter(uint32_t *nr)
+{
+	for (;;) {
+		struct slot *slot = READ_ONCE(percpu.mode) <= PERCPU_LOCKED
+					    ? enter_any(nr)
+					    : enter_current(nr);
+
+		if (likely(may_pass()))
+			return slot;
+		unlock(&slot->lock, LOCK_SLOT);
+		os_wait(&gate.closed, 1);
+	}
+}
+
+void slot_exit(struct slot *slot)
+{
+	unlock(&slot->lock, LOCK_SLOT);
+}
+
+/*
+ * Dekker's: a slow path takes its slot's lock, then reads `closed`; we write
+ * `closed`, then read the locks. One of the two sees the other.
+ */
+bool percpu_stop(void)
+{
+	bool rest = true;
+
+	lock(&gate.lock, LOCK_INIT);
+	WRITE_ONCE(gate.owner, os_thread_id());
+	__atomic_store_n(&gate.closed, 1, __ATOMIC_SEQ_CST);
+	smp_mb();
+	for (uint32_t i = 0; i < READ_ONCE(percpu.max_active); i++)
+		for (unsigned n = 0;
+		     __atomic_load_n(&percpu.slots[i].lock.word,
+				     __ATOMIC_SEQ_CST);
+		     n++)
+			n < 1000 ? cpu_relax() : os_yield();
+	divert();
+	if (percpu.mode == PERCPU_RSEQ)
+		rest = percpu.can_fence && os_rseq_fence();
+	if (percpu.mode != PERCPU_DIRECT)
+		percpu.mode = rest ? PERCPU_LOCKED : PERCPU_DIRECT;
+	return rest;
+}
+
+void percpu_start(bool diverted)
+{
+	if (!diverted) {
+		percpu.mode = percpu.home_mode;
+		percpu_go();
+	}
+	WRITE_ONCE(gate.owner, 0);
+	store_release(&gate.closed, 0);
+	unlock(&gate.lock, LOCK_INIT);
+	os_wake_all(&gate.closed);
+}
+
+/*
+ * A slot's lock may be held in the child by a thread that was on its way to
+ * the gate when the process was copied; it had touched nothing.
+ */
+void percpu_child(bool keep_rows)
+{
+	for (uint32_t i = 0; i < percpu.max_active; i++) {
+		struct slot *slot = &percpu.slots[i];
+
+		if (!slot->active)
+			continue;
+		slot->lock.word = 0;
+		if (keep_rows)
+			continue;
+		memset(slot_row(i, 0), 0, (size_t)1 << ROWS_SHIFT);
+		memset(slot->spare, 0, sizeof(slot->spare));
+	}
+}

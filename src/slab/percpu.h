@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What:  the slots: one per CPU (by rseq) or a few behind locks (without).
+ *        Each has rows of sheaf tops for the fast path and, for the slow
+ *        path, a lock, the spare sheaves and counters.
+ * Door:  slot_enter()/slot_exit() around every slow path; percpu_stop() and
+ *        percpu_start() to have all slots to oneself (fork, trim).
+ * Locks: slot->lock (S). The rows belong to the CPU: they are written by
+ *        restartable sequences of threads that run on it, or, while the
+ *        caches are diverted or there is no rseq, by the holder of (S).
+ * Invariant: whoever is in a slow path holds exactly one slot's lock; so the
+ *        gate is shut when `closed` is set and no slot's lock is held.
+ *
+ *   the region   [page][nil rows][rows of slot 0][rows of slot 1]...
+ *                [struct slot ...][sheaf][sheaf]...
+ *                                ^ percpu.base
+ *   a slot's rows: 64 groups (owner hint and node, xor-ed with one's own) of
+ *   128 tops of 4 bytes; group 0 is the slot's own.
+ * See:   os/rseq.h for the sequences, slab/sheaf.h for sheaves.
+ */
+#ifndef BM_SLAB_PERCPU_H
+#define BM_SLAB_PERCPU_H
+
+#include "base/lock.h"
+#include "os/rseq.h"
+#include "slab/class.h"
+
+enum { NR_HINTS = 1 << HINT_BITS };
+
+struct slot {
+	struct lock lock;
+	uint32_t active;	/* (A) its memory is committed */
+	uint32_t spare[NR_CLASSES];	/* (S) top of a second sheaf, or 0 */
+	uint8_t want[NR_CLASSES];	/* (S) capacity of the next sheaf */
+	uint64_t slow_allocs, slow_frees, refills, flushes;	/* (S) */
+	uint64_t remote_sheaves;				/* (S) */
+} aligned_to(64);
+
+enum percpu_mode {
+	PERCPU_DIRECT,	/* no sheaves: every call goes to a slab (check:on) */
+	PERCPU_LOCKED,	/* rows are written under the slot's lock */
+	PERCPU_RSEQ,
+	PERCPU_FAKE,	/* the rseq code on a private area: one thread */
+};
+
+struct percpu {
+	char *base;		/* (C) the real rows; sheaf offsets start here */
+	struct slot *slots;	/* (C) */
+	uint32_t nr_slots;	/* (C) */
+	uint32_t mode;		/* (all slots stopped) enum percpu_mode */
+	uint32_t home_mode;	/* (C) what mode is when nothing diverts */
+	uint32_t can_fence;	/* (C) other CPUs' sheaves can be taken */
+	uint32_t sheaf_end;	/* (SHEAVES) end of the committed sheaves */
+	uint32_t region_end;	/* (C) */
+	uint32_t max_active;	/* (A) slots that were ever used */
+};
+
+extern struct percpu percpu __attribute__((visibility("hidden")));
+
+bool percpu_init(unsigned cpus, enum percpu_mode wanted);
+/* From here on the fast path finds the real rows. */
+void percpu_go(void);
+
+/* The current slot, locked; its number goes to *nr. Never inside another. */
+struct slot *slot_enter(uint32_t *nr);
+void slot_exit(struct slot *slot);
+
+/*
+ * Shuts the gate, waits until no slow path runs and diverts every fast path.
+ * Afterwards the caller (and only its thread may use the allocator) sees all
+ * rows and sheaves at rest. False: other CPUs could not be fenced, so their
+ * rows must be left alone (the mode is then PERCPU_DIRECT).
+ */
+bool percpu_stop(void);
+/* Opens the gate again; diverted: slow paths go on without rseq meanwhile. */
+void percpu_start(bool diverted);
+/* In a fork child, between stop and start: other threads are gone. */
+void percpu_child(bool keep_rows);
+
+static always_inline uint32_t *slot_row(uint32_t nr, unsigned index)
+{
+	return (uint32_t *)(percpu.base + ((size_t)nr << ROWS_SHIFT)) + index;
+}
+
+/* The row of a map entry, as rseq_push() finds it: row 5 of one's own hint. */
+static always_inline unsigned row_of_entry(uint32_t nr, unsigned entry)
+{
+	return entry ^ (nr & HINT_MASK) << CLASS_BITS;
+}
+
+/* Puts new in the place of old. False: the row was not as expected. */
+static inline bool slot_swap(uint32_t nr, uint32_t *row, uint32_t old,
+			     uint32_t new)
+{
+	if (percpu.mode > PERCPU_LOCKED)
+		return rseq_swap(nr, row, old, new);
+	*row = new;
+	return true;
+}
+
+#endif

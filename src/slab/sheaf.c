@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: MIT */
+#include "slab/sheaf.h"
+
+#include <string.h>
+
+#include "base/print.h"
+#include "os/os.h"
+
+/* The first word of a sheaf; never a place of an object. */
+struct sheaf {
+	uint32_t link;		/* next top of a chain, or next free sheaf */
+	uint8_t capacity;
+	uint8_t class;
+};
+
+static struct {
+	struct lock lock;	/* SHEAVES */
+	uint32_t free;		/* (SHEAVES) chain of unused sheaves */
+	uint32_t next;		/* (SHEAVES) first that was never used */
+	size_t made;		/* (SHEAVES) */
+	size_t claimed;		/* (A) bytes of objects they may hold */
+} pool;
+
+static void **place(uint32_t top)
+{
+	return (void **)(percpu.base + top);
+}
+
+/* A full sheaf's top is the next one's start: (2048 - 1) & ~1023 = 1024. */
+static uint32_t sheaf_base(uint32_t top)
+{
+	return (top - 1) & ~(uint32_t)(SHEAF_BYTES - 1);
+}
+
+static struct sheaf *sheaf_at(uint32_t base)
+{
+	return (struct sheaf *)(percpu.base + base);
+}
+
+static struct sheaf *sheaf_of(uint32_t top)
+{
+	return sheaf_at(sheaf_base(top));
+}
+
+static uint32_t sheaf_first(uint32_t top)
+{
+	return sheaf_base(top) + SHEAF_BYTES - sheaf_of(top)->capacity * 8u;
+}
+
+static unsigned sheaf_count(uint32_t top)
+{
+	return (top - sheaf_first(top)) / 8;
+}
+
+static bool sheaf_full(uint32_t top)
+{
+	return !(top & (SHEAF_BYTES - 1));
+}
+
+/* One sixteenth of what the zones have handed out, 1 MiB at least. */
+static size_t budget(void)
+{
+	size_t used = 0;
+
+	for (unsigned i = 0; i < nodes.nr_zones; i++)
+		used += READ_ONCE(nodes.zones[i]->used_pages);
+	return max_u64(MIB(1), (used << topo.page_shift) / 16);
+}
+
+static bool claim(size_t bytes)
+{
+	size_t now = __atomic_add_fetch(&pool.claimed, bytes, __ATOMIC_RELAXED);
+
+	if (now <= budget())
+		return true;
+	__atomic_sub_fetch(&pool.claimed, bytes, __ATOMIC_RELAXED);
+	return false;
+}
+
+/* The last of the reserve is not used: then objects go one by one. */
+static bool grow_pool(void)
+{
+	uint32_t end = percpu.sheaf_end;
+	uint32_t step = (uint32_t)align_up(KIB(64), page_bytes());
+	uintptr_t from = align_down((uintptr_t)percpu.base + end, page_bytes());
+	uintptr_t to = align_up((uintptr_t)percpu.base + end + step,
+				page_bytes());
+
+	if (end + step > percpu.region_end ||
+	    !os_commit((void *)from, to - from))
+		return false;
+	lock(&pool.lock, LOCK_SHEAVES);
+	/* Another slot may have grown it meanwhile; then both steps count. */
+	if (percpu.sheaf_end == end)
+		percpu.sheaf_end = end + step;
+	unlock(&pool.lock, LOCK_SHEAVES);
+	return true;
+}
+
+/* An empty sheaf for at least one object; 0: there is none. */
+static uint32_t sheaf_new(const struct cache *cache, unsigned capacity)
+{
+	struct sheaf *sheaf;
+	uint32_t base = 0;
+
+	while (!base) {
+		lock(&pool.lock, LOCK_SHEAVES);
+		if (pool.free) {
+			base = pool.free;
+			pool.free = sheaf_at(base)->link;
+		} else {
+			if (!pool.next)
+				pool.next = percpu.sheaf_end;
+			if (pool.made * SHEAF_BYTES + pool.next <
+			    percpu.sheaf_end) {
+				base = pool.next +
+				       (uint32_t)pool.made * SHEAF_BYTES;
+				pool.made++;
+			}
+		}
+		unlock(&pool.lock, LOCK_SHEAVES);
+		if (!base && !grow_pool())
+			return 0;
+	}
+	while (!claim((size_t)capacity * cache->size)) {
+		if (capacity <= 2) {
+			__atomic_add_fetch(&pool.claimed,
+					   (size_t)capacity * cache->size,
+					   __ATOMIC_RELAXED);
+			break;
+		}
+		capacity /= 2;
+	}
+	sheaf = sheaf_at(base);
+	sheaf->capacity = (uint8_t)capacity;
+	sheaf->class = cache->class;
+	base += SHEAF_BYTES - capacity * 8;
+	*place(base - 8) = NULL;
+	return base;
+}
+
+static void sheaf_drop(uint32_t top)
+{
+	uint32_t base = sheaf_base(top);
+	struct sheaf *sheaf = sheaf_at(base);
+
+	__atomic_sub_fetch(&pool.claimed,
+			   (size_t)sheaf->capacity * caches[sheaf->class].size,
+			   __ATOMIC_RELAXED);
+	lock(&pool.lock, LOCK_SHEAVES);
+	sheaf->link = pool.free;
+	pool.free = base;
+	unlock(&pool.lock, LOCK_SHEAVES);
+}
+
+/* Every object goes home, the sheaf to the pool. */
+static void sheaf_empty(uint32_t top)
+{
+	unsigned n = sheaf_count(top);
+
+	if (n)
+		slab_put(&caches[sheaf_of(top)->class],
+			 place(sheaf_first(top)), n);
+	sheaf_drop(top);
+}
+
+static uint32_t barn_take(struct cache *cache, unsigned hint)
+{
+	struct barn *barn = &cache->node->barns[hint];
+	uint32_t top;
+
+	if (!READ_ONCE(barn->full))
+		return 0;
+	lock(&barn->lock, LOCK_BARN);
+	top = barn->full;
+	if (top) {
+		barn->full = sheaf_of(top)->link;
+		barn->nr--;
+	}
+	unlock(&barn->lock, LOCK_BARN);
+	return top;
+}
+
+/* A sheaf with objects is kept for its owner, or emptied when there are many. */
+static void barn_give(struct cache *cache, unsigned hint, uint32_t top,
+		      struct slot *slot)
+{
+	struct barn *barn = &cache->node->barns[hint];
+	bool room = pool.claimed <= budget();
+
+	if (sheaf_count(top) == 0) {
+		sheaf_drop(top);
+		return;
+	}
+	lock(&barn->lock, LOCK_BARN);
+	room = room && barn->nr < cache->max_barn;
+	if (room) {
+		sheaf_of(top)->link = barn->full;
+		barn->full = top;
+		barn->nr++;
+	}
+	unlock(&barn->lock, LOCK_BARN);
+	if (!room) {
+		slot->flushes++;
+		sheaf_empty(top);
+	}
+}
+
+/* Each time a class runs dry or over its next sheaf is twice as large. */
+static unsigned grow_want(const struct cache *cache, struct slot *slot)
+{
+	unsigned want = slot->want[cache->class];
+
+	slot->want[cache->class] = (uint8_t)min_u64(
+		cache->max_sheaf, want ? 2 * want : 4);
+	return (unsigned)min_u64(cache->max_sheaf, want ? want : 4);
+}
+
+/* A sheaf with objects: the spare, one of the barn, or one filled anew. */
+static uint32_t find_objects(struct cache *cache, struct slot *slot,
+			     unsigned hint)
+{
+	uint32_t *spare = &slot->spare[cache->class], top = *spare;
+	unsigned want, n;
+
+	if (top && sheaf_count(top)) {
+		*spare = 0;
+		return top;
+	}
+	top = barn_take(cache, hint);
+	if (top)
+		return top;
+	want = grow_want(cache, slot);
+	top = *spare;
+	*spare = 0;
+	if (top && sheaf_of(top)->capacity < want) {
+		sheaf_drop(top);
+		top = 0;
+	}
+	if (!top)
+		top = sheaf_new(cache, want);
+	if (!top)
+		return 0;
+	n = slab_take(cache, hint, place(top), sheaf_of(top)->capacity, NULL);
+	slot->refills++;
+	if (!n) {
+		sheaf_drop(top);
+		return 0;
+	}
+	return top + n * 8;
+}
+
+static enum sheaf_result take_one(struct cache *cache, unsigned hint,
+				  void **object, bool *zeroed)
+{
+	return slab_take(cache, hint, object, 1, zeroed) ? SHEAF_DONE
+							 : SHEAF_FAILED;
+}
+
+/* calloc of blocks from here on wants memory that was never used. */
+enum { FRESH_MIN = 2048 };
+
+enum sheaf_result cache_alloc(struct cache *cache, struct slot *slot,
+			      uint32_t nr, void **object, bool *zeroed)
+{
+	unsigned hint = nr & HINT_MASK;
+	uint32_t *row = slot_row(nr, cache->class), top = READ_ONCE(*row), new;
+	uint32_t *spare = &slot->spare[cache->class];
+
+	slot->slow_allocs++;
+	if (percpu.mode == PERCPU_DIRECT)
+		return take_one(cache, hint, object, zeroed);
+	if (top && *place(top - 8)) {
+		if (percpu.mode != PERCPU_LOCKED)
+			return SHEAF_RETRY;
+		*object = *place(top - 8);
+		*row = top - 8;
+		return SHEAF_DONE;
+	}
+	if (zeroed && cache->size >= FRESH_MIN && !*spare)
+		return take_one(cache, hint, object, zeroed);
+	new = find_objects(cache, slot, hint);
+	if (!new)
+		return take_one(cache, hint, object, NULL);
+	new -= 8;
+	*object = *place(new);
+	if (!slot_swap(nr, row, top, new)) {
+		barn_give(cache, hint, new, slot);
+		return SHEAF_DONE;
+	}
+	if (top && !*spare)
+		*spare = top;
+	else if (top)
+		sheaf_drop(top);
+	return SHEAF_DONE;
+}
+
+/* A sheaf with room: the slot's own spare, or a new one. */
+static uint32_t find_room(struct cache *cache, struct slot *slot, bool own)
+{
+	uint32_t *spare = &slot->spare[cache->class], top = *spare;
+
+	if (own && top && !sheaf_full(top)) {
+		*spare = 0;
+		return top;
+	}
+	return sheaf_new(cache, grow_want(cache, slot));
+}
+
+enum sheaf_result cache_free(void *p, unsigned entry, struct slot *slot,
+			     uint32_t nr)
+{
+	struct cache *cache = &caches[entry & ((1 << CLASS_BITS) - 1)];
+	unsigned index = row_of_entry(nr, entry);
+	unsigned hint = entry >> CLASS_BITS & HINT_MASK;
+	uint32_t *row = slot_row(nr, index), top = READ_ONCE(*row), new;
+	uint32_t *spare = &slot->spare[cache->class];
+	bool own = index < 1 << CLASS_BITS;
+
+	slot->slow_frees++;
+	if (percpu.mode == PERCPU_DIRECT) {
+		slab_put(cache, &p, 1);
+		return SHEAF_DONE;
+	}
+	if (top && *place(top - 8) == p)
+		fatal("double free of %p (size class %u)", p, cache->size);
+	if (top && !sheaf_full(top)) {
+		if (percpu.mode != PERCPU_LOCKED)
+			return SHEAF_RETRY;
+		*place(top) = p;
+		*row = top + 8;
+		return SHEAF_DONE;
+	}
+	new = find_room(cache, slot, own);
+	if (!new) {
+		slab_put(cache, &p, 1);
+		return SHEAF_DONE;
+	}
+	*place(new) = p;
+	if (!slot_swap(nr, row, top, new + 8)) {
+		barn_give(cache, hint, new + 8, slot);
+		return SHEAF_DONE;
+	}
+	if (top && own && !*spare) {
+		*spare = top;
+	} else if (top) {
+		slot->remote_sheaves += !own;
+		barn_give(cache, hint, top, slot);
+	}
+	return SHEAF_DONE;
+}
+
+/* Calls fn for every sheaf that is in a row, a spare or a barn, and takes it. */
+static void each_sheaf(void (*fn)(uint32_t top, void *arg), void *arg, bool take)
+{
+	unsigned rows = (1u << ROWS_SHIFT) / sizeof(uint32_t);
+
+	for (uint32_t nr = 0; nr < percpu.max_active; nr++) {
+		struct slot *slot = &percpu.slots[nr];
+
+		if (!slot->active)
+			continue;
+		for (unsigned i = 0; i < rows + NR_CLASSES; i++) {
+			uint32_t *top = i < rows ? slot_row(nr, i)
+						 : &slot->spare[i - rows];
+
+			if (*top)
+				fn(*top, arg);
+			if (*top && take)
+				*top = 0;
+		}
+	}
+	for (unsigned class = 1; class < NR_CLASSES; class++)
+		for (unsigned hint = 0; hint < NR_HINTS; hint++) {
+			struct barn *barn = &caches[class].node->barns[hint];
+			uint32_t top = barn->full;
+
+			while (top) {
+				uint32_t next = sheaf_of(top)->link;
+
+				fn(top, arg);
+				top = next;
+			}
+			if (take)
+				barn->full = barn->nr = 0;
+		}
+}
+
+static void drain_one(uint32_t top, void *arg)
+{
+	(void)arg;
+	sheaf_empty(top);
+}
+
+void sheaves_drain(void)
+{
+	each_sheaf(drain_one, NULL, true);
+}
+
+static void add_bytes(uint32_t top, void *arg)
+{
+	*(size_t *)arg += (size_t)sheaf_count(top) *
+			  caches[sheaf_of(top)->class].size;
+}
+
+size_t sheaves_cached_bytes(void)
+{
+	size_t bytes = 0;
+
+	each_sheaf(add_bytes, &bytes, false);
+	return bytes;
+}
+
+size_t sheaves_claimed(void)
+{
+	return READ_ONCE(pool.claimed);
+}
+
+size_t sheaves_made(void)
+{
+	return READ_ONCE(pool.made);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What:  sheaves: bounded stacks of free objects, exchanged whole.
+ * Door:  cache_alloc() and cache_free(), the slow paths behind the sequences
+ *        of os/rseq.h; sheaves_drain() to empty every cache.
+ * Locks: the caller holds its slot (S); barn locks (B) and the pool's
+ *        (SHEAVES) are taken and left inside.
+ * Invariant: a sheaf is 1 KiB, aligned; a top is the offset (from
+ *        percpu.base) of the place above its highest object:
+ *
+ *          0     8         sentinel  first                        1,024
+ *          [link][unused ...][NULL][object][object][free ... free]
+ *                                              top ^
+ *
+ *        A sheaf of capacity 4 uses places 124..127: its sentinel is place
+ *        123. top = first: empty, the NULL below says so. top = the end: full,
+ *        its low ten bits say so. So neither test needs a count or a bound.
+ *        All sheaves together may hold at most 1/16 of what is allocated (and
+ *        1 MiB in any case): capacity is claimed when a sheaf is made.
+ * See:   the kernel's sheaves and barns (slub.c since 6.18).
+ */
+#ifndef BM_SLAB_SHEAF_H
+#define BM_SLAB_SHEAF_H
+
+#include "slab/percpu.h"
+#include "slab/slab.h"
+
+enum sheaf_result { SHEAF_DONE, SHEAF_RETRY, SHEAF_FAILED };
+
+/*
+ * An object of the cache for the slot. SHEAF_RETRY: the slot's sheaf has some
+ * by now, take the fast path. *zeroed (when not NULL, for calloc): asks for
+ * memory that was never used, and tells whether it is zero.
+ */
+enum sheaf_result cache_alloc(struct cache *cache, struct slot *slot,
+			      uint32_t nr, void **object, bool *zeroed);
+enum sheaf_result cache_free(void *p, unsigned entry, struct slot *slot,
+			     uint32_t nr);
+
+/* With all slots stopped: every object of every sheaf goes home. */
+void sheaves_drain(void);
+/* Bytes that sheaves could hold now, and sheaves that exist. */
+size_t sheaves_claimed(void);
+size_t sheaves_made(void);
+/* Free objects in sheaves and barns now (all slots stopped). */
+size_t sheaves_cached_bytes(void);
+
+#endif

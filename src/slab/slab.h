@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What:  slabs: pages cut into objects of one size, and the caches of them.
+ * Door:  slab_take() and slab_put() move objects between slabs and sheaves;
+ *        slab_inspect() says what an address is.
+ * Locks: cache_node->list_lock (L); pages come and go outside it.
+ * Invariant: an object is at home in its slab, or out (in a sheaf or with the
+ *        program). At home means: its bit is set, or its number is >= fresh,
+ *        which it keeps until it is handed out for the first time. So memory
+ *        that was never handed out is never touched, and is still zero when
+ *        the slab's pages were. Slabs with objects at home are on one of the
+ *        partial lists, by fullness; the fullest are used first, so that the
+ *        emptiest drain.
+ *        Example: fresh = 10, bits 3 and 7 set: objects 3, 7 and all from 10
+ *        on are at home; 0-2, 4-6, 8 and 9 are out.
+ * See:   the kernel's slub.c; metadata is out of band, in page descriptors.
+ */
+#ifndef BM_SLAB_SLAB_H
+#define BM_SLAB_SLAB_H
+
+#include "node/node.h"
+#include "os/rseq.h"
+#include "slab/class.h"
+
+enum {
+	SLAB_BINS = 4,		/* partial lists: < 1/4 free, ..., < 4/4 */
+	SLAB_FULL = SLAB_BINS,	/* nothing at home: on no list */
+	RECIPROCAL_SHIFT = 40,
+	SHEAF_OBJECTS = 126,		/* places of a sheaf of 1 KiB */
+	SHEAF_BUDGET = 16 << 10,	/* bytes of objects in one sheaf */
+	BARN_BUDGET = 256 << 10,	/* bytes of full sheaves of one owner */
+};
+
+struct cache_node {
+	struct lock list_lock;
+	uint32_t nr_slabs;			/* (L) */
+	uint32_t nr_empty;			/* (L) wholly at home, kept */
+	uint64_t nr_out;			/* (L) objects not at home */
+	struct list partial[SLAB_BINS];		/* (L) */
+	struct barn {
+		struct lock lock;
+		uint32_t full;			/* (B) chain of tops */
+		uint32_t nr;			/* (B) */
+	} barns[1 << HINT_BITS];
+} aligned_to(64);
+
+/* A cache of objects of one size. All (C). */
+struct cache {
+	uint32_t size;
+	uint16_t objects;	/* of a slab */
+	uint8_t order;		/* of a slab */
+	uint8_t class;
+	uint8_t max_sheaf;	/* objects of the largest sheaf */
+	uint8_t max_barn;	/* full sheaves kept for one owner */
+	uint64_t reciprocal;	/* (offset * reciprocal) >> 40 = number */
+	struct cache_node *node;
+};
+
+extern struct cache caches[NR_CLASSES] __attribute__((visibility("hidden")));
+
+bool caches_init(void);
+
+/*
+ * Takes up to n objects for the owner hint into slots[n - 1] downwards, so
+ * that the lowest address is the last. *zeroed (when not NULL) tells whether
+ * the last one is known to be zero. Returns how many.
+ */
+unsigned slab_take(struct cache *cache, unsigned hint, void **slots, unsigned n,
+		   bool *zeroed);
+/* Brings objects home. A double or misaligned free ends the process. */
+void slab_put(struct cache *cache, void **slots, unsigned n);
+
+/* The descriptor of the slab that holds p, which has a map entry. */
+static inline struct page *slab_of(const void *p)
+{
+	struct page *page = page_of((void *)((uintptr_t)p -
+			(((uintptr_t)p - window.base) & (UNIT_BYTES - 1))));
+
+	return page->type == PAGE_SLAB
+		       ? page
+		       : page_at(pfn_of(page) - page->unit.back);
+}
+
+/* Whether p is the start of an object (at home or out) of its slab. */
+bool slab_object_start(const void *p);
+
+#endif
