@@ -277,7 +277,9 @@ enum sheaf_result cache_alloc(struct cache *cache, struct slot *slot,
 		*row = top - 8;
 		return SHEAF_DONE;
 	}
-	if (zeroed && cache->size >= FRESH_MIN && !*spare)
+	if (zeroed && cache->size >= FRESH_MIN &&
+	    !(*spare && sheaf_count(*spare)) &&
+	    !READ_ONCE(cache->node->barns[hint].full))
 		return take_one(cache, hint, object, zeroed);
 	new = find_objects(cache, slot, hint);
 	if (!new)

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What:  the malloc family as a program sees it: bm_malloc() and, unless the
+ *        library was configured with --disable-replace, malloc() for the same
+ *        code. C, POSIX, GNU and C23.
+ * See:   "Replacing malloc" in glibc's manual; src/libbuddymalloc.sym.
+ */
+#include "buddymalloc.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/print.h"
+#include "conf/conf.h"
+#include "malloc/fast.h"
+
+#if CONFIG_REPLACE
+#define ALSO(bm_name, name)                                                    \
+	extern __typeof__(bm_name) name BM_EXPORT                              \
+		__attribute__((alias(#bm_name), copy(bm_name)));
+#else
+#define ALSO(bm_name, name)
+#endif
+
+BM_EXPORT void *bm_malloc(size_t size)
+{
+	return malloc_fast(size);
+}
+ALSO(bm_malloc, malloc)
+
+BM_EXPORT void bm_free(void *ptr)
+{
+	free_fast(ptr);
+}
+ALSO(bm_free, free)
+ALSO(bm_free, cfree)
+
+BM_EXPORT void bm_cfree(void *ptr)
+{
+	free_fast(ptr);
+}
+
+BM_EXPORT void *bm_calloc(size_t n, size_t size)
+{
+	size_t bytes;
+
+	if (unlikely(__builtin_mul_overflow(n, size, &bytes))) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	return malloc_zeroed(bytes);
+}
+ALSO(bm_calloc, calloc)
+
+/* What a block holds, whoever made it; `what` names the caller in a message. */
+static size_t block_size(const void *p, const char *what)
+{
+	unsigned entry;
+
+	if (unlikely(!window_owns(p)))
+		return nested_owns(p) ? nested_size(p) : 0;
+	entry = READ_ONCE(*map_entry(p));
+	if (unlikely(!entry))
+		return large_size(p, what);
+	return class_bytes(entry & ((1 << CLASS_BITS) - 1));
+}
+
+static bool is_ours(const void *p)
+{
+	return window_owns(p) || nested_owns(p);
+}
+
+/* A small block stays while it is at least half used; check:on is exact. */
+static bool fits(size_t size, size_t have)
+{
+	if (conf.check)
+		return size && size <= have && have <= SMALL_MAX &&
+		       class_bytes(class_of(size)) == have;
+	return size <= have && (size >= have / 2 || have <= 64);
+}
+
+BM_EXPORT void *bm_realloc(void *ptr, size_t size)
+{
+	size_t have;
+	void *p;
+
+	if (!ptr)
+		return malloc_fast(size);
+	if (!size) {
+		free_fast(ptr);
+		return NULL;
+	}
+	if (unlikely(!is_ours(ptr)))
+		return foreign_realloc(ptr, size);
+	have = block_size(ptr, "realloc");
+	if (have > SMALL_MAX && size > SMALL_MAX && window_owns(ptr)) {
+		p = large_realloc(ptr, size);
+		if (p)
+			return p;
+	} else if (fits(size, have)) {
+		return ptr;
+	}
+	p = malloc_fast(size);
+	if (!p)
+		return NULL;
+	memcpy(p, ptr, have < size ? have : size);
+	free_fast(ptr);
+	return p;
+}
+ALSO(bm_realloc, realloc)
+
+BM_EXPORT void *bm_reallocarray(void *ptr, size_t n, size_t size)
+{
+	size_t bytes;
+
+	if (unlikely(__builtin_mul_overflow(n, size, &bytes))) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	return bm_realloc(ptr, bytes);
+}
+ALSO(bm_reallocarray, reallocarray)
+
+BM_EXPORT int bm_posix_memalign(void **out, size_t align, size_t size)
+{
+	int saved = errno;
+	void *p;
+
+	if (align < sizeof(void *) || !is_pow2(align))
+		return EINVAL;
+	p = malloc_aligned(align, size);
+	errno = saved;
+	if (!p)
+		return ENOMEM;
+	*out = p;
+	return 0;
+}
+ALSO(bm_posix_memalign, posix_memalign)
+
+BM_EXPORT void *bm_aligned_alloc(size_t align, size_t size)
+{
+	if (!is_pow2(align)) {
+		errno = EINVAL;
+		return NULL;
+	}
+	return malloc_aligned(align, size);
+}
+ALSO(bm_aligned_alloc, aligned_alloc)
+
+/* glibc rounds an odd alignment up to a power of two. */
+BM_EXPORT void *bm_memalign(size_t align, size_t size)
+{
+	if (align > (size_t)PTRDIFF_MAX) {
+		errno = EINVAL;
+		return NULL;
+	}
+	return malloc_aligned((size_t)1 << log2_ceil(align), size);
+}
+ALSO(bm_memalign, memalign)
+
+static size_t system_page(void)
+{
+	if (!topo.page_shift && mm_enter())
+		mm_leave();
+	return topo.page_shift ? page_bytes() : 65536;
+}
+
+BM_EXPORT void *bm_valloc(size_t size)
+{
+	return malloc_aligned(system_page(), size);
+}
+ALSO(bm_valloc, valloc)
+
+BM_EXPORT void *bm_pvalloc(size_t size)
+{
+	size_t page = system_page();
+
+	if (size > PTRDIFF_MAX - page) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	return malloc_aligned(page, size ? align_up(size, page) : page);
+}
+ALSO(bm_pvalloc, pvalloc)
+
+BM_EXPORT size_t bm_usable_size(const void *ptr)
+{
+	if (!ptr)
+		return 0;
+	if (unlikely(!is_ours(ptr)))
+		return foreign_size(ptr);
+	return block_size(ptr, "malloc_usable_size");
+}
+
+BM_EXPORT size_t bm_malloc_usable_size(void *ptr)
+{
+	return bm_usable_size(ptr);
+}
+ALSO(bm_malloc_usable_size, malloc_usable_size)
+
+/* check:on: the size must be one that malloc would have served so. */
+static cold void check_size(const void *p, size_t size, bool aligned)
+{
+	size_t have;
+	bool right;
+
+	if (!p || !is_ours(p))
+		return;
+	have = block_size(p, "free");
+	if (have > SMALL_MAX)
+		right = size <= have && (aligned || size > SMALL_MAX);
+	else
+		right = aligned ? size <= have
+				: size <= have &&
+				  class_bytes(class_of(size ? size : 1)) == have;
+	if (right || nested_owns(p))
+		return;
+	if (have > SMALL_MAX)
+		fatal("size mismatch in free of %p: %zu bytes given, "
+		      "large block of %zu", p, size, have);
+	fatal("size mismatch in free of %p: %zu bytes given, size class %zu", p,
+	      size, have);
+}
+
+BM_EXPORT void bm_free_sized(void *ptr, size_t size)
+{
+	if (unlikely(conf.check))
+		check_size(ptr, size, false);
+	free_fast(ptr);
+}
+ALSO(bm_free_sized, free_sized)
+
+BM_EXPORT void bm_free_aligned_sized(void *ptr, size_t align, size_t size)
+{
+	(void)align;
+	if (unlikely(conf.check))
+		check_size(ptr, size, true);
+	free_fast(ptr);
+}
+ALSO(bm_free_aligned_sized, free_aligned_sized)
+
+BM_EXPORT int bm_owns(const void *ptr)
+{
+	if (!window_owns(ptr))
+		return nested_owns(ptr);
+	return pfn_present(pfn_of_address(ptr));
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What:  the two short paths: malloc and free of a small block.
+ * Door:  malloc_fast(), free_fast(); inlined into every entry point.
+ * Locks: none: one restartable sequence each.
+ * Cost:  see bench/instructions.sh; the test behind each is the only branch
+ *        that is usually not taken.
+ * See:   os/rseq.h for the sequences; malloc/slow.c for what is behind them.
+ */
+#ifndef BM_MALLOC_FAST_H
+#define BM_MALLOC_FAST_H
+
+#include "malloc/mm.h"
+
+static always_inline void *malloc_fast(size_t size)
+{
+	unsigned class;
+	void *p;
+
+	/* size 0 wraps round and goes the slow way, to the first class */
+	if (likely(size - 1 < FINE_MAX))
+		class = class_fine[(size - 1) / 16];
+	else if (likely(size - 1 < SMALL_MAX))
+		class = class_coarse[(size - 1) / 128];
+	else
+		return malloc_slow(size);
+	p = rseq_pop(class);
+	return likely(p) ? p : malloc_slow(size);
+}
+
+static always_inline void free_fast(void *p)
+{
+	size_t unit = ((uintptr_t)p - window.base) >> UNIT_SHIFT;
+
+	if (unlikely(unit >= window.nr_units)) {
+		free_slow(p);
+		return;
+	}
+	/* A large block's entry is 0: row 0 of a group, always the nil top. */
+	if (unlikely(!rseq_push(p, window.map[unit])))
+		free_slow(p);
+}
+
+#endif

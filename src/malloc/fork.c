@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What:  fork, vfork and their kin, through the one gate of slab/percpu.c.
+ * Order: prepare shuts the gate (slow paths drain) and diverts the fast paths
+ *        (delta = 0, then a fence): nothing of the allocator changes while
+ *        pages are copied. Parent and child open the gate and go on with all
+ *        their sheaves. The forking thread may allocate in between, from
+ *        other handlers.
+ *        A vfork child shares our memory, and the kernel gives it no rseq
+ *        while its registration still looks like the parent's: while it
+ *        lives, the process runs on the locked paths.
+ *        _Fork and a raw clone run no handlers. Their child finds the switch
+ *        wiped: the fast path goes the slow way, and that comes here.
+ */
+#include <pthread.h>
+
+#include "malloc/mm.h"
+
+static struct {
+	/*
+	 * (gate) The seat of the thread that shut the gate for a fork; a seat
+	 * has the same address in the child, a thread id has not.
+	 */
+	struct seat *shut_by;
+	bool at_rest;		/* (gate) other CPUs were fenced */
+	uint32_t vforks;	/* (gate) children that share our memory now */
+} state;
+
+static void prepare(void)
+{
+	/* A signal handler inside a slow path forks: locks are as they are. */
+	if (seat.inside || !percpu_switch.started)
+		return;
+	state.at_rest = percpu_stop();
+	state.shut_by = &seat;
+}
+
+static void parent(void)
+{
+	if (READ_ONCE(state.shut_by) != &seat)
+		return;
+	state.shut_by = NULL;
+	percpu_start(state.vforks != 0);
+}
+
+static void child(void)
+{
+	if (!percpu.base)
+		return;
+	percpu_switch.started = 1;
+	if (state.shut_by != &seat) {
+		percpu_go();
+		return;
+	}
+	state.shut_by = NULL;
+	state.vforks = 0;
+	percpu_child(state.at_rest);
+	percpu_start(false);
+}
+
+/* Other threads' sheaves were copied at any moment: they are not used. */
+void fork_recover(void)
+{
+	percpu_child(false);
+	percpu.mode = percpu.home_mode;
+	percpu_switch.started = 1;
+	percpu_go();
+}
+
+void fork_init(void)
+{
+	pthread_atfork(prepare, parent, child);
+}
+
+void mm_divert(void)
+{
+	if (!mm_enter())
+		return;
+	if (percpu_switch.started) {
+		percpu_stop();
+		state.vforks++;
+		percpu_start(true);
+	}
+	mm_leave();
+}
+
+void mm_undivert(void)
+{
+	if (!mm_enter())
+		return;
+	if (state.vforks) {
+		percpu_stop();
+		state.vforks--;
+		percpu_start(state.vforks != 0);
+	}
+	mm_leave();
+}

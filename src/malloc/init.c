@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The start, in the kernel's order: each stage may use the ones above it in
+ * the table. It runs inside the first call of the process, which may come
+ * before libc's constructors: nothing here allocates or calls stdio.
+ */
+#include "malloc/mm.h"
+
+#include "base/print.h"
+#include "conf/conf.h"
+#include "os/os.h"
+
+static bool stage_conf(void)
+{
+	conf_init();
+	return true;
+}
+
+static bool stage_topo(void)
+{
+	topo_init((unsigned)conf.slots);
+	return true;
+}
+
+/* A TiB costs nothing while it is empty; more where there is more memory. */
+static bool stage_window(void)
+{
+	size_t bytes = conf.window;
+
+	if (!bytes)
+		bytes = max_u64((size_t)1 << 40, 4 * topo.ram_bytes);
+	bytes = max_u64(MIB(16), bytes);
+	return window_init((size_t)1 << log2_ceil(bytes));
+}
+
+static bool stage_percpu(void)
+{
+	enum percpu_mode mode = PERCPU_RSEQ;
+
+	if (conf.check)
+		mode = PERCPU_DIRECT;
+	else if (conf.rseq == RSEQ_OFF)
+		mode = PERCPU_LOCKED;
+	else if (conf.rseq == RSEQ_FAKE)
+		mode = PERCPU_FAKE;
+	return percpu_init(topo.slots, mode);
+}
+
+static bool stage_fork(void)
+{
+	os_wipe_on_fork(&percpu_switch, sizeof(percpu_switch));
+	percpu_switch.started = 1;
+	percpu_go();
+	return true;
+}
+
+static const struct stage {
+	const char *name, *what;
+	bool (*run)(void);
+} stages[] = {
+	{ "conf", "options of BUDDYMALLOC_CONF", stage_conf },
+	{ "topo", "pages, CPUs, nodes", stage_topo },
+	{ "window", "address space, vmemmap and map", stage_window },
+	{ "nodes", "zones and zonelists", nodes_init },
+	{ "caches", "size classes", caches_init },
+	{ "percpu", "slots and sheaves", stage_percpu },
+	{ "fork", "the fast path goes live", stage_fork },
+};
+
+static struct {
+	struct lock lock;
+	uint32_t done;		/* (A) 1: started, 2: cannot be started */
+} boot;
+
+bool mm_init(void)
+{
+	uint32_t done = load_acquire(&boot.done);
+
+	if (done)
+		return done == 1;
+	lock(&boot.lock, LOCK_INIT);
+	if (!boot.done) {
+		const struct stage *s = stages;
+		const struct stage *end = s + ARRAY_SIZE(stages);
+
+		for (; s < end && s->run(); s++)
+			if (conf.debug)
+				warn("boot: %-8s %s", s->name, s->what);
+		if (s < end)
+			warn("cannot start: stage '%s' (%s) failed", s->name,
+			     s->what);
+		store_release(&boot.done, s < end ? 2 : 1);
+	}
+	unlock(&boot.lock, LOCK_INIT);
+	return boot.done == 1;
+}
+
+/*
+ * The handlers of fork are registered first of all, so that our prepare runs
+ * last and our child handler first.
+ */
+__attribute__((constructor(101))) static void start(void)
+{
+	if (mm_enter())
+		mm_leave();
+	fork_init();
+}
