@@ -1,5 +1,12 @@
 # SPDX-License-Identifier: MIT
-# The benchmarks. Included by Makefile.am; paths are from the top of the tree.
-# Programs here are not part of `make all`: list them in EXTRA_PROGRAMS (with
-# bench_foo_LDADD = ... where they need libraries; default: libbuddymalloc.so.0),
-# other files in EXTRA_DIST, and give `make bench` what it must build.
+# The micro loops, by `make bench/loops`: not part of a usual build.
+EXTRA_PROGRAMS += bench/loops
+bench_loops_SOURCES = bench/loops.c
+bench_loops_CPPFLAGS =
+bench_loops_CFLAGS = -std=gnu11 -O2 $(WARN_CFLAGS) -fno-builtin -pthread
+# Against libc's malloc, so that any library can be preloaded.
+bench_loops_LDADD =
+bench_loops_LDFLAGS =
+
+EXTRA_DIST += bench/compare.py bench/instructions.sh
+CLEANFILES += bench/loops

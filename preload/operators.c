@@ -26,13 +26,7 @@
 #include "base/print.h"
 #include "buddymalloc.h"
 #include "conf/conf.h"
-
-#if __has_include("malloc/fast.h")
 #include "malloc/fast.h"
-#else
-#define malloc_fast bm_malloc
-#define free_fast bm_free
-#endif
 
 #if CONFIG_REPLACE
 
