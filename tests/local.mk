@@ -38,8 +38,9 @@ API_TESTS =
 SCRIPT_TESTS =
 TEST_FILES =
 
-# What check-clang, check-valgrind and check-arm64 run (check-asan: all that
-# can be built with the bm_ names alone).
+# What the targets check-asan (bm_ names only), check-clang, check-valgrind and
+# check-arm64 run.
+ASAN_TESTS = $(UNIT_TESTS) $(API_TESTS)
 CLANG_TESTS = $(UNIT_TESTS) $(API_TESTS)
 VALGRIND_TESTS = $(UNIT_TESTS) $(API_TESTS)
 ARM64_TESTS = $(UNIT_TESTS) $(API_TESTS)
