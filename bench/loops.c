@@ -4,7 +4,8 @@
  *        nothing of the allocator, so that any library may be preloaded.
  * Door:  loops NAME [COUNT]   prints nanoseconds a pair, and peak KiB
  *        loops --list         name, threads, what it does
- *        loops --owner        the file whose malloc serves this process
+ *        loops --owner        the file whose malloc serves this process, and
+ *                             where its malloc and its free are
  *        loops --touch MIB    touches memory, so that the host has given it
  *                             before a measured run asks for it
  * Invariant: a pair is one allocation and one free; with several threads the
@@ -668,14 +669,15 @@ static int list(void)
 
 static int owner(void)
 {
+	void *alloc = dlsym(RTLD_DEFAULT, "malloc");
+	void *release = dlsym(RTLD_DEFAULT, "free");
 	Dl_info info;
-	void *fn = dlsym(RTLD_DEFAULT, "malloc");
 
-	if (!fn || !dladdr(fn, &info)) {
+	if (!alloc || !release || !dladdr(alloc, &info)) {
 		fprintf(stderr, "loops: malloc is nowhere\n");
 		return 1;
 	}
-	printf("%s\n", info.dli_fname);
+	printf("%s malloc %p free %p\n", info.dli_fname, alloc, release);
 	return 0;
 }
 
