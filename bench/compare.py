@@ -13,9 +13,9 @@ an order that moves on by one each round, so that slow drifts of the machine
 meet all alike. Before each run as much memory is touched as the row is known
 to need: on a virtual machine the host may have to find it first.
 
-A run counts only if the library was seen in /proc/PID/maps. A cell is the
-median over the rounds of (this run / the baseline's run of the same round),
-then the same for the minima of the times in brackets, then the peak RSS. `=`
+A run counts only if its malloc was the library's, which the loops tell from
+inside. A cell is the median over the rounds of (this run / the baseline's run
+of the same round), in brackets the ratio of the minima, then the peak RSS. `=`
 marks a tie: the ratio lies inside the noise, that is, within 3 % (one thread)
 or 10 % (several), or 1 lies within the interval of the rounds' ratios (the
 order statistics that hold the median with 90 % confidence where there are
@@ -28,7 +28,6 @@ import os
 import statistics
 import subprocess
 import sys
-import time
 
 RUN_LIMIT_SECONDS = 300
 TIE_ONE_THREAD, TIE_THREADS, TIE_RSS = 0.03, 0.10, 0.03
@@ -64,35 +63,20 @@ class Library:
         return env
 
 
-def is_mapped(pid, path):
-    try:
-        with open(f"/proc/{pid}/maps", encoding="utf-8") as maps:
-            return any(line.rstrip("\n").endswith(path) for line in maps)
-    except OSError:
-        return False
-
-
 def run(loops, lib, row):
     """One run: (nanoseconds a pair, peak KiB)."""
-    child = subprocess.Popen([loops, row], env=lib.environment(), text=True,
-                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    seen = lib.path is None
-    while not seen and child.poll() is None:
-        seen = is_mapped(child.pid, lib.path)
-        if not seen:
-            time.sleep(0.0005)
     try:
-        out, err = child.communicate(timeout=RUN_LIMIT_SECONDS)
+        child = subprocess.run([loops, row], env=lib.environment(), text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               timeout=RUN_LIMIT_SECONDS, check=False)
     except subprocess.TimeoutExpired:
-        child.kill()
-        child.communicate()
         raise Failed(f"more than {RUN_LIMIT_SECONDS} s") from None
     if child.returncode:
-        first = err.strip().splitlines()[:1] or ["no word"]
+        first = child.stderr.strip().splitlines()[:1] or ["no word"]
         raise Failed(f"exit {child.returncode}: {first[0]}")
-    if not seen:
-        raise Failed("the library was never in the process")
-    nanoseconds, kib = out.split()
+    nanoseconds, kib, owner = child.stdout.rstrip("\n").split(" ", 2)
+    if lib.path and os.path.realpath(owner) != lib.path:
+        raise Failed(f"malloc was that of {owner}")
     return float(nanoseconds), float(kib)
 
 
@@ -274,7 +258,7 @@ def main():
         row = Row(name, threads, libs)
         row.measure(args.loops, libs, args.runs)
         done.append(row)
-    print("\r", end="", file=sys.stderr)
+    print(f"\r{'':10}\r", end="", file=sys.stderr, flush=True)
     report(done, libs, base, sys.stdout)
     return 1 if any(row.errors for row in done) else 0
 

@@ -2,10 +2,10 @@
 /*
  * What:  the micro loops: each allocates and frees in one pattern and knows
  *        nothing of the allocator, so that any library may be preloaded.
- * Door:  loops NAME [COUNT]   prints nanoseconds a pair, and peak KiB
+ * Door:  loops NAME [COUNT]   prints nanoseconds a pair, peak KiB, and the
+ *                             file whose malloc it was
  *        loops --list         name, threads, what it does
- *        loops --owner        the file whose malloc serves this process, and
- *                             where its malloc and its free are
+ *        loops --owner        that file, and where its malloc and free are
  *        loops --touch MIB    touches memory, so that the host has given it
  *                             before a measured run asks for it
  * Invariant: a pair is one allocation and one free; with several threads the
@@ -667,18 +667,12 @@ static int list(void)
 	return 0;
 }
 
-static int owner(void)
+static const char *owner(void)
 {
-	void *alloc = dlsym(RTLD_DEFAULT, "malloc");
-	void *release = dlsym(RTLD_DEFAULT, "free");
 	Dl_info info;
 
-	if (!alloc || !release || !dladdr(alloc, &info)) {
-		fprintf(stderr, "loops: malloc is nowhere\n");
-		return 1;
-	}
-	printf("%s malloc %p free %p\n", info.dli_fname, alloc, release);
-	return 0;
+	return dladdr(dlsym(RTLD_DEFAULT, "malloc"), &info) ? info.dli_fname :
+							      "?";
 }
 
 static int touch(long mib)
@@ -706,7 +700,9 @@ int main(int argc, char **argv)
 	if (argc == 2 && !strcmp(argv[1], "--list"))
 		return list();
 	if (argc == 2 && !strcmp(argv[1], "--owner"))
-		return owner();
+		return printf("%s malloc %p free %p\n", owner(),
+			      dlsym(RTLD_DEFAULT, "malloc"),
+			      dlsym(RTLD_DEFAULT, "free")) < 0;
 	if (argc == 3 && !strcmp(argv[1], "--touch"))
 		return touch(number(argv[2]));
 	for (i = 0; (argc == 2 || argc == 3) && i < ARRAY_SIZE(loops); i++)
@@ -719,6 +715,6 @@ int main(int argc, char **argv)
 	}
 	pairs = argc == 3 ? number(argv[2]) : l->pairs;
 	time = l->run(l, pairs);	/* before the peak is asked for */
-	printf("%.3f %ld\n", time / pairs, peak_kib());
+	printf("%.3f %ld %s\n", time / pairs, peak_kib(), owner());
 	return 0;
 }
