@@ -50,7 +50,7 @@ struct seat {
 	void *deferred;		/* frees of nested calls, drained at the end */
 } aligned_to(32);
 
-struct percpu_base {
+struct percpu_base {	/* the x86-64 sequences know the offsets */
 	uintptr_t nil;		/* (C) the nil rows */
 	intptr_t dist;		/* (C) from a thread's seat to its rseq area */
 	uintptr_t field;	/* (C) which field is the slot's number */
@@ -74,11 +74,14 @@ extern struct percpu_switch percpu_switch
 
 #if defined(__x86_64__)
 
+/* Globals by name: an operand would cost a register and an instruction. */
 #define RSEQ_AREA                                                              \
 	(__extension__({                                                       \
 		uintptr_t off_;                                                \
-		__asm__("mov seat@gottpoff(%%rip), %0" : "=r"(off_));          \
-		off_ + (uintptr_t)percpu_base.dist;                            \
+		__asm__("mov seat@gottpoff(%%rip), %0\n\t"                     \
+			"add percpu_base+8(%%rip), %0"                         \
+			: "=r"(off_) : "m"(percpu_base) : "cc");               \
+		off_;                                                          \
 	}))
 
 /* The table entry, and the store that arms it; ends at the sequence's start. */
@@ -105,11 +108,11 @@ extern struct percpu_switch percpu_switch
 
 /* r = this slot's number, then b = the base of the rows now in force. */
 #define RSEQ_SLOT                                                              \
-	"mov %[field], %[r]\n\t"                                               \
+	"mov percpu_base+16(%%rip), %[r]\n\t"                                  \
 	"mov %%fs:(%[area],%[r]), %k[r]\n\t"
 #define RSEQ_BASE                                                              \
-	"mov %[delta], %[b]\n\t"                                               \
-	"add %[nil], %[b]\n\t"
+	"mov percpu_switch(%%rip), %[b]\n\t"                                   \
+	"add percpu_base(%%rip), %[b]\n\t"
 
 /* Pops an object of the class; NULL: the sheaf is empty, take the slow path. */
 static always_inline void *rseq_pop(uint64_t class)
@@ -133,10 +136,11 @@ again:
 		RSEQ_END("again")
 		: [obj] "=&r"(obj), [t] "=&r"(t), [r] "=&r"(r), [b] "=&r"(b)
 		: [area] "r"(area), [class] "r"(class),
-		  [shift] "i"(ROWS_SHIFT), [field] "m"(percpu_base.field),
-		  [nil] "m"(percpu_base.nil), [delta] "m"(percpu_switch.delta)
+		  [shift] "i"(ROWS_SHIFT)
 		: "memory", "cc"
 		: empty, again);
+	if (!obj)
+		__builtin_unreachable();
 	return obj;
 empty:
 	return NULL;
@@ -175,9 +179,7 @@ again:
 		: [t] "=&r"(t), [r] "=&r"(r), [b] "=&r"(b), [e] "=&r"(e)
 		: [area] "r"(area), [entry] "r"(entry), [p] "r"(p),
 		  [shift] "i"(ROWS_SHIFT), [cbits] "i"(CLASS_BITS),
-		  [hints] "i"(HINT_MASK), [full] "i"(SHEAF_BYTES - 1),
-		  [field] "m"(percpu_base.field), [nil] "m"(percpu_base.nil),
-		  [delta] "m"(percpu_switch.delta)
+		  [hints] "i"(HINT_MASK), [full] "i"(SHEAF_BYTES - 1)
 		: "memory", "cc"
 		: slow, again);
 	return true;
@@ -202,7 +204,7 @@ static inline bool rseq_swap(uint32_t slot, uint32_t *row, uint32_t old,
 		RSEQ_END("fail")
 		: [r] "=&r"(r)
 		: [area] "r"(area), [slot] "r"(slot), [row] "r"(row),
-		  [old] "r"(old), [new] "r"(new), [field] "m"(percpu_base.field)
+		  [old] "r"(old), [new] "r"(new)
 		: "memory", "cc"
 		: fail);
 	return true;

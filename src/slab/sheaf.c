@@ -57,14 +57,19 @@ static bool sheaf_full(uint32_t top)
 	return !(top & (SHEAF_BYTES - 1));
 }
 
-/* One sixteenth of what the zones have handed out, 1 MiB at least. */
+/*
+ * What all sheaves together may have room for: one sixteenth of what the zones
+ * have handed out, 8 MiB at least. It is room, not memory: half of it is empty
+ * and most of the rest was never touched. With 1 MiB, the server-like row of
+ * two threads took 27 ns instead of 5.5 and its RSS was 4.7 instead of 5.5 MiB.
+ */
 static size_t budget(void)
 {
 	size_t used = 0;
 
 	for (unsigned i = 0; i < nodes.nr_zones; i++)
 		used += READ_ONCE(nodes.zones[i]->used_pages);
-	return max_u64(MIB(1), (used << topo.page_shift) / 16);
+	return max_u64(MIB(8), (used << topo.page_shift) / 16);
 }
 
 static bool claim(size_t bytes)
@@ -209,31 +214,63 @@ static void barn_give(struct cache *cache, unsigned hint, uint32_t top,
 /* Each time a class runs dry or over its next sheaf is twice as large. */
 static unsigned grow_want(const struct cache *cache, struct slot *slot)
 {
-	unsigned want = slot->want[cache->class];
+	uint8_t *want = &slot->want[cache->class];
 
-	slot->want[cache->class] = (uint8_t)min_u64(
-		cache->max_sheaf, want ? 2 * want : 4);
-	return (unsigned)min_u64(cache->max_sheaf, want ? want : 4);
+	*want = (uint8_t)min_u64(cache->max_sheaf, *want ? 2 * *want : 4);
+	return *want;
+}
+
+/* An empty sheaf that is too small for what its class needs by now. */
+static bool outgrown(uint32_t top, unsigned want)
+{
+	return sheaf_of(top)->capacity * 2u <= want && !sheaf_count(top) &&
+	       READ_ONCE(pool.claimed) < budget();
+}
+
+/*
+ * A program that allocates eight and frees eight, just where a sheaf ends,
+ * would change sheaves twice a round for ever. So when the turn changes the
+ * spare is halved: there is then as much to take as there is room to give.
+ */
+static uint32_t halve_spare(const struct cache *cache, uint32_t *spare,
+			    unsigned want)
+{
+	unsigned n = sheaf_count(*spare), half = n - n / 2;
+	uint32_t new = n > 1 ? sheaf_new(cache, want) : 0;
+
+	if (new && sheaf_of(new)->capacity < half) {
+		sheaf_drop(new);
+		new = 0;
+	}
+	if (!new) {
+		new = *spare;
+		*spare = 0;
+		return new;
+	}
+	*spare -= half * 8;
+	memcpy(place(new), place(*spare), half * 8);
+	return new + half * 8;
 }
 
 /* A sheaf with objects: the spare, one of the barn, or one filled anew. */
 static uint32_t find_objects(struct cache *cache, struct slot *slot,
-			     unsigned hint)
+			     unsigned hint, unsigned want)
 {
 	uint32_t *spare = &slot->spare[cache->class], top = *spare;
-	unsigned want, n;
+	unsigned n;
 
 	if (top && sheaf_count(top)) {
+		if (slot->freed[cache->class])
+			return halve_spare(cache, spare, want);
 		*spare = 0;
 		return top;
 	}
 	top = barn_take(cache, hint);
 	if (top)
 		return top;
-	want = grow_want(cache, slot);
 	top = *spare;
 	*spare = 0;
-	if (top && sheaf_of(top)->capacity < want) {
+	if (top && outgrown(top, want)) {
 		sheaf_drop(top);
 		top = 0;
 	}
@@ -266,6 +303,7 @@ enum sheaf_result cache_alloc(struct cache *cache, struct slot *slot,
 	unsigned hint = nr & HINT_MASK;
 	uint32_t *row = slot_row(nr, cache->class), top = READ_ONCE(*row), new;
 	uint32_t *spare = &slot->spare[cache->class];
+	unsigned want;
 
 	slot->slow_allocs++;
 	if (percpu.mode == PERCPU_DIRECT)
@@ -281,7 +319,9 @@ enum sheaf_result cache_alloc(struct cache *cache, struct slot *slot,
 	    !(*spare && sheaf_count(*spare)) &&
 	    !READ_ONCE(cache->node->barns[hint].full))
 		return take_one(cache, hint, object, zeroed);
-	new = find_objects(cache, slot, hint);
+	want = grow_want(cache, slot);
+	new = find_objects(cache, slot, hint, want);
+	slot->freed[cache->class] = 0;
 	if (!new)
 		return take_one(cache, hint, object, NULL);
 	new -= 8;
@@ -290,7 +330,7 @@ enum sheaf_result cache_alloc(struct cache *cache, struct slot *slot,
 		barn_give(cache, hint, new, slot);
 		return SHEAF_DONE;
 	}
-	if (top && !*spare)
+	if (top && !*spare && !outgrown(top, want))
 		*spare = top;
 	else if (top)
 		sheaf_drop(top);
@@ -301,12 +341,15 @@ enum sheaf_result cache_alloc(struct cache *cache, struct slot *slot,
 static uint32_t find_room(struct cache *cache, struct slot *slot, bool own)
 {
 	uint32_t *spare = &slot->spare[cache->class], top = *spare;
+	unsigned want = grow_want(cache, slot);
 
 	if (own && top && !sheaf_full(top)) {
 		*spare = 0;
-		return top;
+		if (!outgrown(top, want))
+			return top;
+		sheaf_drop(top);
 	}
-	return sheaf_new(cache, grow_want(cache, slot));
+	return sheaf_new(cache, want);
 }
 
 enum sheaf_result cache_free(void *p, unsigned entry, struct slot *slot,
@@ -333,6 +376,7 @@ enum sheaf_result cache_free(void *p, unsigned entry, struct slot *slot,
 		*row = top + 8;
 		return SHEAF_DONE;
 	}
+	slot->freed[cache->class] = own;
 	new = find_room(cache, slot, own);
 	if (!new) {
 		slab_put(cache, &p, 1);
