@@ -26,6 +26,11 @@ static struct {
 	uint32_t vforks;	/* (gate) children that share our memory now */
 } state;
 
+bool fork_diverted(void)
+{
+	return state.vforks != 0;
+}
+
 static void prepare(void)
 {
 	/* A signal handler inside a slow path forks: locks are as they are. */

@@ -54,9 +54,12 @@ size_t foreign_size(const void *p);
 /* Around fork and vfork. */
 void fork_init(void);
 void fork_recover(void);	/* a child that no handler was told of */
+bool fork_diverted(void);	/* a vfork child lives: keep to the locks */
 void mm_divert(void);
 void mm_undivert(void);
 
 int mm_trim(void);
+/* Before a limit of address space, or its locking, takes effect. */
+void mm_give_address_space(size_t limit);
 
 #endif

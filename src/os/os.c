@@ -178,24 +178,22 @@ size_t os_total_ram(void)
 	return (size_t)si.totalram * si.mem_unit;
 }
 
-bool os_address_space_limited(void)
+size_t os_address_space_used(void)
 {
-	struct rlimit lim;
+	char buf[64];
+	long n = os_read_file("/proc/self/statm", buf, sizeof(buf));
 
-	return getrlimit(RLIMIT_AS, &lim) == 0 && lim.rlim_cur != RLIM_INFINITY;
+	return n > 0 ? number(buf, buf + n) * os_page_size() : MIB(32);
 }
 
 size_t os_address_space_left(void)
 {
 	struct rlimit lim;
-	char buf[64];
-	long n;
 	size_t used;
 
 	if (getrlimit(RLIMIT_AS, &lim) || lim.rlim_cur == RLIM_INFINITY)
 		return SIZE_MAX;
-	n = os_read_file("/proc/self/statm", buf, sizeof(buf));
-	used = n > 0 ? number(buf, buf + n) * os_page_size() : MIB(32);
+	used = os_address_space_used();
 	return lim.rlim_cur > used ? lim.rlim_cur - used : 0;
 }
 

@@ -38,7 +38,7 @@ size_t os_huge_page_size(void);		/* 0: none known */
 bool os_huge_pages_always(void);
 size_t os_total_ram(void);
 size_t os_address_space_left(void);	/* SIZE_MAX: no limit */
-bool os_address_space_limited(void);
+size_t os_address_space_used(void);
 unsigned os_possible_cpus(void);
 unsigned os_current_cpu(void);
 uint64_t os_random(void);

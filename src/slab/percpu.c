@@ -20,7 +20,7 @@ static size_t sheaves_bytes(void)
 {
 	size_t left = os_address_space_left();
 
-	return left == SIZE_MAX ? MIB(256) : min_u64(MIB(256), left / 32);
+	return left == SIZE_MAX ? MIB(64) : min_u64(MIB(64), left / 32);
 }
 
 static size_t slots_bytes(void)
@@ -59,6 +59,17 @@ bool percpu_init(unsigned cpus, enum percpu_mode wanted)
 						 page_bytes());
 	percpu_base.nil = (uintptr_t)region + page_bytes();
 	return true;
+}
+
+void percpu_cut(void)
+{
+	uint32_t end = (uint32_t)align_up(percpu.sheaf_end + KIB(512),
+					  page_bytes());
+
+	if (end >= percpu.region_end)
+		return;
+	os_unmap(percpu.base + end, percpu.region_end - end);
+	percpu.region_end = end;
 }
 
 static void divert(void)

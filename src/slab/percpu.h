@@ -62,6 +62,9 @@ bool percpu_init(unsigned cpus, enum percpu_mode wanted);
 /* From here on the fast path finds the real rows. */
 void percpu_go(void);
 
+/* Address space for further sheaves goes back, but for a little. */
+void percpu_cut(void);
+
 /* The current slot, locked; its number goes to *nr. Never inside another. */
 struct slot *slot_enter(uint32_t *nr);
 void slot_exit(struct slot *slot);

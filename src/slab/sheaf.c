@@ -397,11 +397,12 @@ enum sheaf_result cache_free(void *p, unsigned entry, struct slot *slot,
 }
 
 /* Calls fn for every sheaf that is in a row, a spare or a barn, and takes it. */
-static void each_sheaf(void (*fn)(uint32_t top, void *arg), void *arg, bool take)
+static void each_sheaf(void (*fn)(uint32_t top, void *arg), void *arg,
+		       bool in_slots, bool take)
 {
 	unsigned rows = (1u << ROWS_SHIFT) / sizeof(uint32_t);
 
-	for (uint32_t nr = 0; nr < percpu.max_active; nr++) {
+	for (uint32_t nr = 0; in_slots && nr < percpu.max_active; nr++) {
 		struct slot *slot = &percpu.slots[nr];
 
 		if (!slot->active)
@@ -438,9 +439,9 @@ static void drain_one(uint32_t top, void *arg)
 	sheaf_empty(top);
 }
 
-void sheaves_drain(void)
+void sheaves_drain(bool rows)
 {
-	each_sheaf(drain_one, NULL, true);
+	each_sheaf(drain_one, NULL, rows, true);
 }
 
 static void add_bytes(uint32_t top, void *arg)
@@ -453,7 +454,7 @@ size_t sheaves_cached_bytes(void)
 {
 	size_t bytes = 0;
 
-	each_sheaf(add_bytes, &bytes, false);
+	each_sheaf(add_bytes, &bytes, true, false);
 	return bytes;
 }
 

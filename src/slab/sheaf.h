@@ -37,8 +37,11 @@ enum sheaf_result cache_alloc(struct cache *cache, struct slot *slot,
 enum sheaf_result cache_free(void *p, unsigned entry, struct slot *slot,
 			     uint32_t nr);
 
-/* With all slots stopped: every object of every sheaf goes home. */
-void sheaves_drain(void);
+/*
+ * With all slots stopped: every object of every barn goes home, and with rows
+ * (when percpu_stop() could fence) those of the slots too.
+ */
+void sheaves_drain(bool rows);
 /* Bytes that sheaves could hold now, and sheaves that exist. */
 size_t sheaves_claimed(void);
 size_t sheaves_made(void);

@@ -94,6 +94,17 @@ static void free_slab(struct cache *cache, struct page *slab)
 	node_free(slab);
 }
 
+static void free_slabs(struct cache *cache, struct list *slabs)
+{
+	while (!list_empty(slabs)) {
+		struct page *slab = container_of(slabs->next, struct page,
+						 link);
+
+		list_del(&slab->link);
+		free_slab(cache, slab);
+	}
+}
+
 static char *object(const struct cache *cache, struct page *slab, unsigned nr)
 {
 	return (char *)page_address(slab) + (size_t)nr * cache->size;
@@ -219,12 +230,32 @@ void slab_put(struct cache *cache, void **slots, unsigned n)
 	}
 	node->nr_out -= n;
 	unlock(&node->list_lock, LOCK_LIST);
-	while (!list_empty(&surplus)) {
-		struct page *slab = container_of(surplus.next, struct page,
-						 link);
+	free_slabs(cache, &surplus);
+}
 
-		list_del(&slab->link);
-		free_slab(cache, slab);
+void caches_shrink(void)
+{
+	for (unsigned class = 1; class < NR_CLASSES; class++) {
+		struct cache *cache = &caches[class];
+		struct cache_node *node = cache->node;
+		struct list surplus, *l, *next;
+
+		list_init(&surplus);
+		lock(&node->list_lock, LOCK_LIST);
+		l = node->nr_empty ? node->partial[SLAB_BINS - 1].next : NULL;
+		for (; l && l != &node->partial[SLAB_BINS - 1]; l = next) {
+			struct page *slab = container_of(l, struct page, link);
+
+			next = l->next;
+			if (slab->slab.nr_free != slab->slab.fresh)
+				continue;
+			set_bin(node, slab, SLAB_FULL);
+			list_add(&slab->link, &surplus);
+			node->nr_empty--;
+			node->nr_slabs--;
+		}
+		unlock(&node->list_lock, LOCK_LIST);
+		free_slabs(cache, &surplus);
 	}
 }
 

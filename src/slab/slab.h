@@ -70,6 +70,9 @@ unsigned slab_take(struct cache *cache, unsigned hint, void **slots, unsigned n,
 /* Brings objects home. A double or misaligned free ends the process. */
 void slab_put(struct cache *cache, void **slots, unsigned n);
 
+/* The slabs that are wholly at home go back to their zone. */
+void caches_shrink(void);
+
 /* The descriptor of the slab that holds p, which has a map entry. */
 static inline struct page *slab_of(const void *p)
 {

@@ -17,6 +17,7 @@ void zone_init(struct zone *zone, unsigned node, enum zone_type type,
 	 * A random first pageblock, within the first 1/16: addresses are not
 	 * to be guessed. Nothing is below it, so it costs nothing.
 	 */
+	zone->origin = start;
 	if (blocks >= 64)
 		start += os_random() % (blocks / 16) * block;
 	zone->node = (uint8_t)node;
@@ -299,6 +300,9 @@ void zone_cut(struct zone *zone, size_t keep)
 	pfn_t end;
 
 	lock(&zone->grow_lock, LOCK_GROW);
+	if (zone->origin < zone->start)
+		window_cut(zone->origin, zone->start);
+	zone->origin = zone->start;
 	end = align_up(zone->present + keep, block);
 	if (end < zone->end) {
 		window_cut(end, zone->end);

@@ -42,7 +42,8 @@ struct zone {
 	size_t free_pages[2];	/* (Z) */
 	size_t used_pages;	/* (Z) */
 
-	pfn_t start;		/* (C) */
+	pfn_t origin;		/* (Z) first pfn of the address space */
+	pfn_t start;		/* (C) first that is ever used */
 	pfn_t present;		/* (Z) end of what is usable; grow_lock too */
 	pfn_t end;		/* (Z) end of the address space */
 	unsigned max_order;	/* (C) 1 GiB, or less in a small window */
@@ -82,7 +83,7 @@ bool zone_grow(struct zone *zone, size_t npages);
 size_t zone_reclaim(struct zone *zone, size_t target);
 /* The dirty free pages that are kept warm for reuse. */
 size_t zone_high_watermark(const struct zone *zone);
-/* Address space behind what is used goes back, but for keep pages. */
+/* Address space beside what is used goes back, but for keep pages behind. */
 void zone_cut(struct zone *zone, size_t keep);
 
 #endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * malloc_trim: every CPU's cache, every barn, every empty slab and every free
+ * page goes back. All slots stand still for the first part.
+ */
+#include "malloc/mm.h"
+
+int mm_trim(void)
+{
+	size_t pages = 0;
+	uint32_t nr;
+	struct slot *slot;
+
+	if (!mm_enter())
+		return 0;
+	if (percpu_switch.started) {
+		bool rows = percpu_stop();
+
+		sheaves_drain(rows);
+		caches_shrink();
+		percpu_start(fork_diverted());
+		slot = slot_enter(&nr);
+		for (unsigned i = 0; i < nodes.nr_zones; i++)
+			pages += zone_reclaim(nodes.zones[i], 0);
+		slot_exit(slot);
+	}
+	mm_leave();
+	return pages != 0;
+}
