@@ -31,23 +31,108 @@
 #   are not wrapped) with BM_SLOW set: a factor for time limits.
 
 UNIT_TESTS =
+CMOCKA_TESTS = tests/api/malloc tests/api/calloc tests/api/realloc \
+	tests/api/aligned tests/api/control
+STRESS_TESTS = tests/stress/model tests/stress/pipeline tests/stress/threads
+# The whole process runs on our heap.
+PROCESS_TESTS = tests/stress/sleepers tests/stress/manycpus \
+	tests/life/early tests/life/forks tests/life/signals \
+	tests/life/exitrace tests/life/vforks tests/life/vlimit \
+	tests/life/rlimits tests/life/dlopened
+SCRIPT_TESTS = tests/api/operators.sh tests/api/module.sh tests/api/views.sh \
+	tests/misuse/run.sh tests/life/secure.sh tests/life/core.sh \
+	tests/life/overcommit.sh tests/programs/compilers.sh \
+	tests/programs/git.sh tests/programs/python.sh \
+	tests/programs/redis.sh tests/programs/scripting.sh \
+	tests/programs/sqlite.sh tests/programs/tools.sh tests/can-fail.sh
+TEST_FILES = tests/lib/t.h tests/lib/t_names.h tests/lib/cm.h \
+	tests/lib/lib.sh tests/lib/broken.c tests/programs/programs.sh \
+	tests/api/operators.cpp tests/api/module.cpp tests/api/module_host.c \
+	$(MISUSE_FILES)
+MISUSE_FILES = tests/misuse/misuse.h \
+	tests/misuse/conf_bad_value.c \
+	tests/misuse/conf_bad_values.c \
+	tests/misuse/conf_noise.c \
+	tests/misuse/conf_unknown_key.c \
+	tests/misuse/double_free_biggest_class.c \
+	tests/misuse/double_free_flushed.c \
+	tests/misuse/double_free_huge.c \
+	tests/misuse/double_free_large.c \
+	tests/misuse/double_free_later.c \
+	tests/misuse/double_free_other_class.c \
+	tests/misuse/double_free_realloc.c \
+	tests/misuse/double_free_small.c \
+	tests/misuse/double_free_thread.c \
+	tests/misuse/foreign_ignore.c \
+	tests/misuse/foreign_libc.c \
+	tests/misuse/foreign_mmap.c \
+	tests/misuse/foreign_noncanonical.c \
+	tests/misuse/foreign_realloc.c \
+	tests/misuse/foreign_stack.c \
+	tests/misuse/foreign_static.c \
+	tests/misuse/foreign_usable.c \
+	tests/misuse/foreign_wild.c \
+	tests/misuse/foreign_window.c \
+	tests/misuse/misaligned_flushed.c \
+	tests/misuse/misaligned_odd.c \
+	tests/misuse/misaligned_small.c \
+	tests/misuse/not_the_start.c \
+	tests/misuse/not_the_start_page.c \
+	tests/misuse/realloc_not_the_start.c \
+	tests/misuse/size_mismatch.c \
+	tests/misuse/size_mismatch_delete.c \
+	tests/misuse/size_mismatch_unchecked.c
+
+API_TESTS = $(STRESS_TESTS)
 if HAVE_CMOCKA
 UNIT_TESTS +=
+API_TESTS += $(CMOCKA_TESTS)
 endif
-API_TESTS =
-SCRIPT_TESTS =
-TEST_FILES =
+
+# The compiler must not leave out a malloc whose block is not used.
+TEST_CFLAGS = $(AM_CFLAGS) -fno-builtin
+CMOCKA_API_LIBS = $(API_LIBS) $(CMOCKA_LIBS)
+tests_api_malloc_CFLAGS = $(TEST_CFLAGS)
+tests_api_malloc_LDADD = $(CMOCKA_API_LIBS)
+tests_api_calloc_CFLAGS = $(TEST_CFLAGS)
+tests_api_calloc_LDADD = $(CMOCKA_API_LIBS)
+tests_api_realloc_CFLAGS = $(TEST_CFLAGS)
+tests_api_realloc_LDADD = $(CMOCKA_API_LIBS)
+tests_api_aligned_CFLAGS = $(TEST_CFLAGS)
+tests_api_aligned_LDADD = $(CMOCKA_API_LIBS)
+tests_api_control_CFLAGS = $(TEST_CFLAGS)
+tests_api_control_LDADD = $(CMOCKA_API_LIBS)
+tests_stress_model_CFLAGS = $(TEST_CFLAGS)
+tests_stress_pipeline_CFLAGS = $(TEST_CFLAGS)
+tests_stress_threads_CFLAGS = $(TEST_CFLAGS)
+tests_stress_sleepers_CFLAGS = $(TEST_CFLAGS)
+tests_stress_manycpus_CFLAGS = $(TEST_CFLAGS)
+tests_life_early_CFLAGS = $(TEST_CFLAGS)
+tests_life_forks_CFLAGS = $(TEST_CFLAGS)
+tests_life_signals_CFLAGS = $(TEST_CFLAGS)
+tests_life_exitrace_CFLAGS = $(TEST_CFLAGS)
+tests_life_vforks_CFLAGS = $(TEST_CFLAGS)
+tests_life_vlimit_CFLAGS = $(TEST_CFLAGS)
+tests_life_rlimits_CFLAGS = $(TEST_CFLAGS)
+tests_life_dlopened_CFLAGS = $(TEST_CFLAGS)
+# Not linked with the library: these run themselves under the preload, or open
+# the library.
+tests_life_vforks_LDADD =
+tests_life_vlimit_LDADD =
+tests_life_rlimits_LDADD =
+tests_life_dlopened_LDADD =
 
 # What the targets check-asan (bm_ names only), check-clang, check-valgrind and
 # check-arm64 run.
 ASAN_TESTS = $(UNIT_TESTS) $(API_TESTS)
 CLANG_TESTS = $(UNIT_TESTS) $(API_TESTS)
-VALGRIND_TESTS = $(UNIT_TESTS) $(API_TESTS)
+VALGRIND_TESTS = $(UNIT_TESTS) $(CMOCKA_TESTS)
 ARM64_TESTS = $(UNIT_TESTS) $(API_TESTS)
 
 check_PROGRAMS += $(UNIT_TESTS) $(API_TESTS)
 TESTS += $(UNIT_TESTS) $(API_TESTS)
 if REPLACE
-TESTS += $(SCRIPT_TESTS)
+check_PROGRAMS += $(PROCESS_TESTS)
+TESTS += $(PROCESS_TESTS) $(SCRIPT_TESTS)
 endif
 EXTRA_DIST += $(SCRIPT_TESTS) $(TEST_FILES)

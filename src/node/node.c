@@ -22,8 +22,8 @@ bool nodes_init(void)
 
 	nodes.nr_nodes = topo.nodes;
 	nodes.nr_zones = topo.nodes * NR_ZONE_TYPES;
-	zone_pages = window.nr_pages / nodes.nr_zones;
-	nodes.zone_shift = log2_floor(zone_pages);
+	nodes.zone_shift = log2_ceil((window.nr_pages + nodes.nr_zones - 1) /
+				     nodes.nr_zones);
 	zone_pages = (pfn_t)1 << nodes.zone_shift;
 	for (unsigned nid = 0; nid < topo.nodes; nid++) {
 		struct node *node = os_map(align_up(sizeof(*node), page_bytes()));
@@ -35,7 +35,9 @@ bool nodes_init(void)
 			unsigned at = nid * NR_ZONE_TYPES + type;
 
 			zone_init(&node->zones[type], nid, type,
-				  at * zone_pages, (at + 1) * zone_pages);
+				  at * zone_pages,
+				  min_u64((at + 1) * zone_pages,
+					  window.nr_pages));
 			nodes.zones[at] = &node->zones[type];
 		}
 		build_zonelist(node);

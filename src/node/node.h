@@ -4,7 +4,7 @@
  * Door:  node_init(); node_alloc() and node_free() for runs of pages.
  * Locks: those of the zones.
  * Invariant: zone_of() is arithmetic: the window is cut into zones of equal
- *        size, a power of two of pages. With one node of 1 TiB and two zone
+ *        size, a power of two of pages (the last may be cut short). With one node of 1 TiB and two zone
  *        types, zone_shift is 27 (512 GiB of 4K pages): the page 2^27 + 5 is
  *        in zones[1], Movable.
  * See:   the kernel's pg_data_t and zonelists.

@@ -5,13 +5,6 @@
 
 struct window window;
 
-/* Address space that a window of so many bytes costs, descriptors included. */
-static size_t cost(size_t bytes)
-{
-	return bytes + (bytes >> PAGE_DESC_SHIFT) +
-	       (bytes >> UNIT_SHIFT) * sizeof(uint16_t) + pageblock_bytes();
-}
-
 static bool reserve(size_t bytes)
 {
 	size_t map_bytes = align_up((bytes >> UNIT_SHIFT) * sizeof(uint16_t),
@@ -39,16 +32,17 @@ static bool reserve(size_t bytes)
 
 /*
  * Where the address space is limited, at most half of what is left; where the
- * kernel refuses, half as much and half again, down to 16 MiB.
+ * kernel refuses, half as much and half again, down to 8 MiB.
  */
 bool window_init(size_t wanted)
 {
 	size_t left = os_address_space_left();
 
-	while (left != SIZE_MAX && wanted > MIB(16) && cost(wanted) > left / 2)
-		wanted /= 2;
-	for (; wanted >= MIB(16); wanted /= 2)
-		if (reserve(wanted))
+	/* The descriptors cost 1/64 more, and the map next to nothing. */
+	if (left != SIZE_MAX)
+		wanted = min_u64(wanted, left / 2 / 65 * 64);
+	for (; wanted >= MIB(8); wanted /= 2)
+		if (reserve(align_down(wanted, pageblock_bytes())))
 			return true;
 	return false;
 }
