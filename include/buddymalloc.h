@@ -72,6 +72,7 @@ struct bm_stats {
 	size_t cached_bytes;    /* free objects in the per-CPU sheaves and barns */
 	size_t slab_bytes;      /* pages that belong to slabs */
 	size_t large_bytes;     /* pages that belong to large blocks */
+	size_t pcp_bytes;       /* free pages on the per-CPU lists */
 	size_t free_dirty_bytes;/* free pages that may be resident */
 	size_t free_clean_bytes;/* free pages that hold no memory */
 	size_t present_bytes;   /* pages of all zones */

@@ -27,6 +27,7 @@ static void add_slots(struct bm_stats *s)
 		s->slow_allocs += slot->slow_allocs;
 		s->slow_frees += slot->slow_frees;
 		s->remote_sheaves += slot->remote_sheaves;
+		s->pcp_bytes += slot->pcp.count * page_bytes();
 	}
 }
 
@@ -73,7 +74,7 @@ void stats_take(struct bm_stats *s)
 		add_caches(s);
 		add_zones(s);
 		percpu_start(fork_diverted());
-		s->large_bytes -= s->slab_bytes;
+		s->large_bytes -= s->slab_bytes + s->pcp_bytes;
 		s->live_bytes += s->large_bytes - s->cached_bytes;
 		s->metadata_bytes = (s->present_bytes >> PAGE_DESC_SHIFT) +
 				    sheaves_made() * SHEAF_BYTES;

@@ -22,6 +22,7 @@ static const struct figure {
 	FIGURE(cached_bytes, "free objects in sheaves and barns", true),
 	FIGURE(slab_bytes, "pages of slabs", true),
 	FIGURE(large_bytes, "pages of large blocks", true),
+	FIGURE(pcp_bytes, "free pages on the per-CPU lists", true),
 	FIGURE(free_dirty_bytes, "free pages kept for reuse", true),
 	FIGURE(free_clean_bytes, "free pages without memory", true),
 	FIGURE(present_bytes, "pages of all zones", true),

@@ -33,7 +33,8 @@ static struct page *take_pages(size_t npages, size_t align, unsigned *kind)
 {
 	uint32_t nr;
 	struct slot *slot = slot_enter(&nr);
-	struct page *page = node_alloc(0, ZONE_MOVABLE, npages, align, kind);
+	struct page *page = node_alloc(0, ZONE_MOVABLE, npages, align,
+				       &slot->pcp, kind);
 
 	slot_exit(slot);
 	return page;
@@ -46,7 +47,7 @@ static void give_pages(struct page *page)
 
 	if (page->flags & PAGE_MOVED)
 		__atomic_sub_fetch(&moves.live, 1, __ATOMIC_RELAXED);
-	node_free(page);
+	node_free(page, &slot->pcp);
 	slot_exit(slot);
 }
 

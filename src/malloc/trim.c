@@ -18,6 +18,9 @@ int mm_trim(void)
 
 		sheaves_drain(rows);
 		caches_shrink();
+		for (uint32_t i = 0; i < percpu.max_active; i++)
+			if (percpu.slots[i].active)
+				node_drain(0, &percpu.slots[i].pcp);
 		percpu_start(fork_diverted());
 		slot = slot_enter(&nr);
 		for (unsigned i = 0; i < nodes.nr_zones; i++)

@@ -46,17 +46,39 @@ bool nodes_init(void)
 }
 
 struct page *node_alloc(unsigned nid, enum zone_type type, size_t npages,
-			size_t align, unsigned *kind)
+			size_t align, struct pcp *pcp, unsigned *kind)
 {
 	struct zone **list = node_data[nid]->zonelist[type];
+	unsigned order = pcp_order(npages);
 	struct page *page = NULL;
 
+	if (pcp && order < PCP_ORDERS && align <= npages) {
+		page = pcp_alloc(pcp, list[0], order, kind);
+		if (page)
+			return page;
+	}
 	for (unsigned i = 0; i < NR_ZONE_TYPES && !page; i++)
 		page = zone_alloc(list[i], npages, align, true, kind);
 	return page;
 }
 
-void node_free(struct page *page)
+void node_free(struct page *page, struct pcp *pcp)
 {
-	zone_free(zone_of(pfn_of(page)), page);
+	struct zone *zone = zone_of(pfn_of(page));
+	unsigned order = pcp_order(page->npages);
+
+	/*
+	 * Of a run that was cut or resized, only one that is still a buddy:
+	 * pages 5 and 6 are two pages but no block of order 1.
+	 */
+	if (pcp && order < PCP_ORDERS && !(page->flags & PAGE_MOVED) &&
+	    !(pfn_of(page) & (page->npages - 1)))
+		pcp_free(pcp, zone, page, order);
+	else
+		zone_free(zone, page);
+}
+
+void node_drain(unsigned nid, struct pcp *pcp)
+{
+	pcp_drain(pcp, node_data[nid]->zones);
 }

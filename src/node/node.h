@@ -12,7 +12,7 @@
 #ifndef BM_NODE_NODE_H
 #define BM_NODE_NODE_H
 
-#include "zone/zone.h"
+#include "zone/pcp.h"
 
 struct node {
 	struct zone zones[NR_ZONE_TYPES];
@@ -33,10 +33,14 @@ extern struct nodes nodes __attribute__((visibility("hidden")));
 /* Lays the zones into the window; memory for the nodes comes from os_map(). */
 bool nodes_init(void);
 
-/* From the zone of the type, else the node's others: see zone_alloc(). */
+/*
+ * From the zone of the type, else the node's others: see zone_alloc(). Small
+ * runs pass through the page lists of the caller's slot (NULL: they do not).
+ */
 struct page *node_alloc(unsigned nid, enum zone_type type, size_t npages,
-			size_t align, unsigned *kind);
-void node_free(struct page *page);
+			size_t align, struct pcp *pcp, unsigned *kind);
+void node_free(struct page *page, struct pcp *pcp);
+void node_drain(unsigned nid, struct pcp *pcp);
 
 static always_inline struct zone *zone_of(pfn_t pfn)
 {

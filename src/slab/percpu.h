@@ -24,6 +24,7 @@
 #include "base/lock.h"
 #include "os/rseq.h"
 #include "slab/class.h"
+#include "zone/pcp.h"
 
 enum { NR_HINTS = 1 << HINT_BITS };
 
@@ -33,6 +34,7 @@ struct slot {
 	uint32_t spare[NR_CLASSES];	/* (S) top of a second sheaf, or 0 */
 	uint8_t want[NR_CLASSES];	/* (S) capacity of the next sheaf */
 	uint8_t freed[NR_CLASSES];	/* (S) the last slow call was a free */
+	struct pcp pcp;			/* (S) */
 	uint64_t slow_allocs, slow_frees, refills, flushes;	/* (S) */
 	uint64_t remote_sheaves;				/* (S) */
 } aligned_to(64);

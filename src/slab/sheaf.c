@@ -159,12 +159,12 @@ static void sheaf_drop(uint32_t top)
 }
 
 /* Every object goes home, the sheaf to the pool. */
-static void sheaf_empty(uint32_t top)
+static void sheaf_empty(uint32_t top, struct pcp *pcp)
 {
 	unsigned n = sheaf_count(top);
 
 	if (n)
-		slab_put(&caches[sheaf_of(top)->class],
+		slab_put(&caches[sheaf_of(top)->class], pcp,
 			 place(sheaf_first(top)), n);
 	sheaf_drop(top);
 }
@@ -207,7 +207,7 @@ static void barn_give(struct cache *cache, unsigned hint, uint32_t top,
 	unlock(&barn->lock, LOCK_BARN);
 	if (!room) {
 		slot->flushes++;
-		sheaf_empty(top);
+		sheaf_empty(top, &slot->pcp);
 	}
 }
 
@@ -278,7 +278,8 @@ static uint32_t find_objects(struct cache *cache, struct slot *slot,
 		top = sheaf_new(cache, want);
 	if (!top)
 		return 0;
-	n = slab_take(cache, hint, place(top), sheaf_of(top)->capacity, NULL);
+	n = slab_take(cache, hint, &slot->pcp, place(top),
+		      sheaf_of(top)->capacity, NULL);
 	slot->refills++;
 	if (!n) {
 		sheaf_drop(top);
@@ -287,10 +288,10 @@ static uint32_t find_objects(struct cache *cache, struct slot *slot,
 	return top + n * 8;
 }
 
-static enum sheaf_result take_one(struct cache *cache, unsigned hint,
-				  void **object, bool *zeroed)
+static enum sheaf_result take_one(struct cache *cache, struct slot *slot,
+				  unsigned hint, void **object, bool *zeroed)
 {
-	return slab_take(cache, hint, object, 1, zeroed) ? SHEAF_DONE
+	return slab_take(cache, hint, &slot->pcp, object, 1, zeroed) ? SHEAF_DONE
 							 : SHEAF_FAILED;
 }
 
@@ -307,7 +308,7 @@ enum sheaf_result cache_alloc(struct cache *cache, struct slot *slot,
 
 	slot->slow_allocs++;
 	if (percpu.mode == PERCPU_DIRECT)
-		return take_one(cache, hint, object, zeroed);
+		return take_one(cache, slot, hint, object, zeroed);
 	if (top && *place(top - 8)) {
 		if (percpu.mode != PERCPU_LOCKED)
 			return SHEAF_RETRY;
@@ -318,12 +319,12 @@ enum sheaf_result cache_alloc(struct cache *cache, struct slot *slot,
 	if (zeroed && cache->size >= FRESH_MIN &&
 	    !(*spare && sheaf_count(*spare)) &&
 	    !READ_ONCE(cache->node->barns[hint].full))
-		return take_one(cache, hint, object, zeroed);
+		return take_one(cache, slot, hint, object, zeroed);
 	want = grow_want(cache, slot);
 	new = find_objects(cache, slot, hint, want);
 	slot->freed[cache->class] = 0;
 	if (!new)
-		return take_one(cache, hint, object, NULL);
+		return take_one(cache, slot, hint, object, NULL);
 	new -= 8;
 	*object = *place(new);
 	if (!slot_swap(nr, row, top, new)) {
@@ -364,7 +365,7 @@ enum sheaf_result cache_free(void *p, unsigned entry, struct slot *slot,
 
 	slot->slow_frees++;
 	if (percpu.mode == PERCPU_DIRECT) {
-		slab_put(cache, &p, 1);
+		slab_put(cache, &slot->pcp, &p, 1);
 		return SHEAF_DONE;
 	}
 	if (top && *place(top - 8) == p)
@@ -379,7 +380,7 @@ enum sheaf_result cache_free(void *p, unsigned entry, struct slot *slot,
 	slot->freed[cache->class] = own;
 	new = find_room(cache, slot, own);
 	if (!new) {
-		slab_put(cache, &p, 1);
+		slab_put(cache, &slot->pcp, &p, 1);
 		return SHEAF_DONE;
 	}
 	*place(new) = p;
@@ -436,7 +437,7 @@ static void each_sheaf(void (*fn)(uint32_t top, void *arg), void *arg,
 static void drain_one(uint32_t top, void *arg)
 {
 	(void)arg;
-	sheaf_empty(top);
+	sheaf_empty(top, NULL);
 }
 
 void sheaves_drain(bool rows)

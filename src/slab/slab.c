@@ -51,11 +51,13 @@ static void set_entries(struct cache *cache, struct page *slab, unsigned entry)
 }
 
 /* No list lock is held: pages may need a system call. */
-static struct page *new_slab(struct cache *cache, unsigned hint)
+static struct page *new_slab(struct cache *cache, unsigned hint,
+			     struct pcp *pcp)
 {
 	unsigned unit = 1u << (UNIT_SHIFT - topo.page_shift), kind;
 	size_t npages = (size_t)1 << cache->order;
-	struct page *slab = node_alloc(0, ZONE_NORMAL, npages, npages, &kind);
+	struct page *slab = node_alloc(0, ZONE_NORMAL, npages, npages, pcp,
+				       &kind);
 
 	if (!slab)
 		return NULL;
@@ -79,7 +81,8 @@ static struct page *new_slab(struct cache *cache, unsigned hint)
  * Every object is at home again. The bits go back to zero, and the type of
  * each descriptor with them, which the buddies rely on.
  */
-static void free_slab(struct cache *cache, struct page *slab)
+static void free_slab(struct cache *cache, struct page *slab,
+		      struct pcp *pcp)
 {
 	unsigned unit = 1u << (UNIT_SHIFT - topo.page_shift);
 	size_t npages = (size_t)1 << cache->order;
@@ -91,17 +94,18 @@ static void free_slab(struct cache *cache, struct page *slab)
 	slab->type = PAGE_LARGE;
 	slab->flags = 0;
 	slab->npages = (uint32_t)npages;
-	node_free(slab);
+	node_free(slab, pcp);
 }
 
-static void free_slabs(struct cache *cache, struct list *slabs)
+static void free_slabs(struct cache *cache, struct list *slabs,
+		       struct pcp *pcp)
 {
 	while (!list_empty(slabs)) {
 		struct page *slab = container_of(slabs->next, struct page,
 						 link);
 
 		list_del(&slab->link);
-		free_slab(cache, slab);
+		free_slab(cache, slab, pcp);
 	}
 }
 
@@ -150,8 +154,8 @@ static struct page *first_partial(struct cache_node *node)
 	return NULL;
 }
 
-unsigned slab_take(struct cache *cache, unsigned hint, void **slots, unsigned n,
-		   bool *zeroed)
+unsigned slab_take(struct cache *cache, unsigned hint, struct pcp *pcp,
+		   void **slots, unsigned n, bool *zeroed)
 {
 	struct cache_node *node = cache->node;
 	unsigned got = 0, entry = hint << CLASS_BITS | cache->class;
@@ -165,7 +169,7 @@ unsigned slab_take(struct cache *cache, unsigned hint, void **slots, unsigned n,
 			if (got)
 				break;
 			unlock(&node->list_lock, LOCK_LIST);
-			slab = new_slab(cache, hint);
+			slab = new_slab(cache, hint, pcp);
 			if (!slab)
 				return 0;
 			lock(&node->list_lock, LOCK_LIST);
@@ -198,7 +202,7 @@ static unsigned number(const struct cache *cache, struct page *slab, void *p)
 	return nr;
 }
 
-void slab_put(struct cache *cache, void **slots, unsigned n)
+void slab_put(struct cache *cache, struct pcp *pcp, void **slots, unsigned n)
 {
 	struct cache_node *node = cache->node;
 	struct list surplus;
@@ -230,7 +234,7 @@ void slab_put(struct cache *cache, void **slots, unsigned n)
 	}
 	node->nr_out -= n;
 	unlock(&node->list_lock, LOCK_LIST);
-	free_slabs(cache, &surplus);
+	free_slabs(cache, &surplus, pcp);
 }
 
 void caches_shrink(void)
@@ -255,7 +259,7 @@ void caches_shrink(void)
 			node->nr_slabs--;
 		}
 		unlock(&node->list_lock, LOCK_LIST);
-		free_slabs(cache, &surplus);
+		free_slabs(cache, &surplus, NULL);
 	}
 }
 

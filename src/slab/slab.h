@@ -62,13 +62,14 @@ bool caches_init(void);
 
 /*
  * Takes up to n objects for the owner hint into slots[n - 1] downwards, so
- * that the lowest address is the last. *zeroed (when not NULL) tells whether
+ * that the lowest address is the last; new slabs come through the page lists
+ * of the caller's slot. *zeroed (when not NULL) tells whether
  * the last one is known to be zero. Returns how many.
  */
-unsigned slab_take(struct cache *cache, unsigned hint, void **slots, unsigned n,
-		   bool *zeroed);
+unsigned slab_take(struct cache *cache, unsigned hint, struct pcp *pcp,
+		   void **slots, unsigned n, bool *zeroed);
 /* Brings objects home. A double or misaligned free ends the process. */
-void slab_put(struct cache *cache, void **slots, unsigned n);
+void slab_put(struct cache *cache, struct pcp *pcp, void **slots, unsigned n);
 
 /* The slabs that are wholly at home go back to their zone. */
 void caches_shrink(void);

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+#include "zone/pcp.h"
+
+static struct page *pop(struct list *list)
+{
+	struct page *page = container_of(list->next, struct page, link);
+
+	list_del(&page->link);
+	return page;
+}
+
+/* Up to a batch of blocks under one lock. */
+static void refill(struct pcp *pcp, struct zone *zone, unsigned order)
+{
+	struct list *list = &pcp->blocks[zone->type][order];
+
+	lock(&zone->lock, LOCK_ZONE);
+	for (unsigned i = 0; i < PCP_BATCH; i++) {
+		struct page *page = zone_take_locked(zone, order);
+
+		if (!page)
+			break;
+		page->type = PAGE_PCP;
+		list_add_tail(&page->link, list);
+		pcp->count += (size_t)1 << order;
+		zone->used_pages += (size_t)1 << order;
+	}
+	unlock(&zone->lock, LOCK_ZONE);
+}
+
+/* The blocks that were freed longest ago, up to n of one list. */
+static void give_back(struct pcp *pcp, struct zone *zone, unsigned order,
+		      unsigned n)
+{
+	struct list *list = &pcp->blocks[zone->type][order];
+
+	lock(&zone->lock, LOCK_ZONE);
+	for (; n && !list_empty(list); n--) {
+		struct page *page = container_of(list->prev, struct page, link);
+		unsigned kind = page->flags & PAGE_DIRTY ? DIRTY : CLEAN;
+
+		list_del(&page->link);
+		page->type = PAGE_NONE;
+		pcp->count -= (size_t)1 << order;
+		zone->used_pages -= (size_t)1 << order;
+		zone_give_locked(zone, pfn_of(page), order, kind);
+	}
+	unlock(&zone->lock, LOCK_ZONE);
+}
+
+struct page *pcp_alloc(struct pcp *pcp, struct zone *zone, unsigned order,
+		       unsigned *kind)
+{
+	struct list *list = &pcp->blocks[zone->type][order];
+	struct page *page;
+
+	if (list_empty(list))
+		refill(pcp, zone, order);
+	if (list_empty(list))
+		return NULL;
+	page = pop(list);
+	pcp->count -= (size_t)1 << order;
+	*kind = page->flags & PAGE_DIRTY ? DIRTY : CLEAN;
+	page->type = PAGE_LARGE;
+	page->flags = 0;
+	page->npages = 1u << order;
+	return page;
+}
+
+void pcp_free(struct pcp *pcp, struct zone *zone, struct page *page,
+	      unsigned order)
+{
+	page->type = PAGE_PCP;
+	page->order = (uint8_t)order;
+	page->flags = PAGE_DIRTY | PAGE_FREED;
+	list_add(&page->link, &pcp->blocks[zone->type][order]);
+	pcp->count += (size_t)1 << order;
+	if (pcp->count > pcp_high())
+		give_back(pcp, zone, order, PCP_BATCH);
+}
+
+void pcp_drain(struct pcp *pcp, struct zone *zones)
+{
+	for (unsigned type = 0; type < NR_ZONE_TYPES; type++)
+		for (unsigned order = 0; order < PCP_ORDERS; order++)
+			give_back(pcp, &zones[type], order, UINT32_MAX);
+}

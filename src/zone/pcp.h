@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What:  per-CPU page lists: blocks of small orders in front of the zones, so
+ *        that a slab or a small run comes and goes without a zone's lock.
+ * Door:  pcp_alloc(), pcp_free(), pcp_drain(). One struct pcp per slot.
+ * Locks: the slot's (S); the zone's is taken once a batch.
+ * Invariant: a block on a list is PAGE_PCP, its order and dirtiness in its
+ *        descriptor; its zone counts it as used. count is at most high.
+ * See:   the kernel's per-CPU pagesets, with their batch and high.
+ */
+#ifndef BM_ZONE_PCP_H
+#define BM_ZONE_PCP_H
+
+#include "zone/zone.h"
+
+enum {
+	PCP_ORDERS = 6,		/* 4 KiB to 128 KiB with 4K pages */
+	PCP_BATCH = 4,		/* blocks that move under one lock */
+};
+
+struct pcp {
+	struct list blocks[NR_ZONE_TYPES][PCP_ORDERS];	/* (S) */
+	size_t count;					/* (S) pages */
+};
+
+/* Pages that a list may hold: 512 KiB. */
+static inline size_t pcp_high(void)
+{
+	return KIB(512) >> topo.page_shift;
+}
+
+/* The order of a run that the lists serve, or PCP_ORDERS. */
+static inline unsigned pcp_order(size_t npages)
+{
+	unsigned order = log2_ceil(npages);
+
+	return is_pow2(npages) && order < PCP_ORDERS ? order : PCP_ORDERS;
+}
+
+/* As zone_alloc(): a PAGE_LARGE run of 1 << order pages, or NULL. */
+struct page *pcp_alloc(struct pcp *pcp, struct zone *zone, unsigned order,
+		       unsigned *kind);
+void pcp_free(struct pcp *pcp, struct zone *zone, struct page *page,
+	      unsigned order);
+/* Every block goes back to its zone: zones[type]. */
+void pcp_drain(struct pcp *pcp, struct zone *zones);
+
+#endif
