@@ -114,6 +114,12 @@ BM_EXPORT int prlimit64(pid_t pid, enum __rlimit_resource resource,
 
 BM_EXPORT int mlockall(int flags)
 {
-	mm_give_address_space(0);
-	return (int)syscall(SYS_mlockall, flags);
+	long result = syscall(SYS_mlockall, flags);
+
+	/* Over RLIMIT_MEMLOCK: the unused window counts too. */
+	if (result && errno == ENOMEM) {
+		mm_give_address_space(0);
+		result = syscall(SYS_mlockall, flags);
+	}
+	return (int)result;
 }

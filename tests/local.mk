@@ -45,7 +45,7 @@ SCRIPT_TESTS = tests/api/operators.sh tests/api/module.sh tests/api/views.sh \
 	tests/programs/git.sh tests/programs/python.sh \
 	tests/programs/redis.sh tests/programs/scripting.sh \
 	tests/programs/sqlite.sh tests/programs/tools.sh tests/can-fail.sh
-TEST_FILES = tests/lib/t.h tests/lib/t_names.h tests/lib/cm.h \
+TEST_FILES = tests/unit/unit.h tests/lib/t.h tests/lib/t_names.h tests/lib/cm.h \
 	tests/lib/lib.sh tests/lib/broken.c tests/programs/programs.sh \
 	tests/api/operators.cpp tests/api/module.cpp tests/api/module_host.c \
 	$(MISUSE_FILES)
@@ -85,7 +85,7 @@ MISUSE_FILES = tests/misuse/misuse.h \
 
 API_TESTS = $(STRESS_TESTS)
 if HAVE_CMOCKA
-UNIT_TESTS +=
+UNIT_TESTS += tests/unit/base tests/unit/conf tests/unit/zone tests/unit/slab
 API_TESTS += $(CMOCKA_TESTS)
 endif
 
@@ -136,3 +136,13 @@ check_PROGRAMS += $(PROCESS_TESTS)
 TESTS += $(PROCESS_TESTS) $(SCRIPT_TESTS)
 endif
 EXTRA_DIST += $(SCRIPT_TESTS) $(TEST_FILES)
+
+UNIT_TEST_CPPFLAGS = $(AM_CPPFLAGS) -D_GNU_SOURCE -DPREFIXED $(UNIT_CPPFLAGS)
+tests_unit_base_CPPFLAGS = $(UNIT_TEST_CPPFLAGS)
+tests_unit_base_LDADD = $(UNIT_LIBS)
+tests_unit_conf_CPPFLAGS = $(UNIT_TEST_CPPFLAGS)
+tests_unit_conf_LDADD = $(UNIT_LIBS)
+tests_unit_zone_CPPFLAGS = $(UNIT_TEST_CPPFLAGS)
+tests_unit_zone_LDADD = $(UNIT_LIBS)
+tests_unit_slab_CPPFLAGS = $(UNIT_TEST_CPPFLAGS)
+tests_unit_slab_LDADD = $(UNIT_LIBS)

@@ -108,6 +108,10 @@ BM_EXPORT int bm_stats_print(int fd, enum bm_view what)
 		errno = EINVAL;
 		return -1;
 	}
+	if (fd < 0) {
+		errno = EBADF;
+		return -1;
+	}
 	text_init(&t, buf, sizeof(buf), fd);
 	view_print(&t, what);
 	text_flush(&t);
@@ -126,8 +130,8 @@ BM_EXPORT struct bm_mallinfo2 bm_mallinfo2(void)
 	m.arena = s.present_bytes - s.free_clean_bytes - s.large_bytes;
 	m.hblkhd = s.large_bytes;
 	m.fsmblks = s.cached_bytes;
-	m.uordblks = s.live_bytes;
-	m.fordblks = m.arena + m.hblkhd - m.uordblks;
+	m.uordblks = s.live_bytes - s.large_bytes;
+	m.fordblks = m.arena - m.uordblks;
 	m.keepcost = s.free_dirty_bytes;
 	return m;
 }

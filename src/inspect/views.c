@@ -132,7 +132,8 @@ static void print_buddyinfo(struct text *t)
 		lock(&zone->lock, LOCK_ZONE);
 		for (unsigned o = 0; o < MAX_ORDERS; o++)
 			nr[o] = zone->free_area[o].nr[CLEAN] +
-				zone->free_area[o].nr[DIRTY];
+				zone->free_area[o].nr[DIRTY] +
+				zone->free_area[o].nr[MIXED];
 		unlock(&zone->lock, LOCK_ZONE);
 		text_add(t, "Node %u, zone %8s ", zone->node, zone->name);
 		for (unsigned o = 0; o <= zone->max_order; o++)
@@ -149,6 +150,8 @@ static void print_zoneinfo(struct text *t)
 		text_add(t, "Node %u, zone %8s\n", z->node, z->name);
 		text_add(t, "  pages free     %zu\n",
 			 z->free_pages[CLEAN] + z->free_pages[DIRTY]);
+		text_add(t, "        boost    0\n        min      0\n");
+		text_add(t, "        low      %zu\n", zone_low_watermark(z));
 		text_add(t, "        high     %zu\n", zone_high_watermark(z));
 		text_add(t, "        spanned  %zu\n",
 			 (size_t)(z->end - z->start));

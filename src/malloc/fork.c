@@ -13,6 +13,7 @@
  *        wiped: the fast path goes the slow way, and that comes here.
  */
 #include <pthread.h>
+#include <string.h>
 
 #include "malloc/mm.h"
 
@@ -63,13 +64,21 @@ static void child(void)
 	percpu_start(false);
 }
 
-/* Other threads' sheaves were copied at any moment: they are not used. */
+/*
+ * Other threads' sheaves were copied at any moment: they are not used. Locks
+ * may be held by threads that are not here: they are broken, and what one of
+ * them was changing just then is lost. A program that calls _Fork from one of
+ * several threads may only call what a signal handler may.
+ */
 void fork_recover(void)
 {
-	percpu_child(false);
-	percpu.mode = percpu.home_mode;
+	memset(&state, 0, sizeof(state));
+	sheaves_break_locks();
+	caches_break_locks();
+	for (unsigned i = 0; i < nodes.nr_zones; i++)
+		zone_break_locks(nodes.zones[i]);
 	percpu_switch.started = 1;
-	percpu_go();
+	percpu_recover();
 }
 
 void fork_init(void)

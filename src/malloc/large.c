@@ -15,6 +15,8 @@
 enum {
 	/* From here on moving page tables beats copying. */
 	MOVE_MIN = 1 << 20,
+	/* From here on dropping pages beats clearing them. */
+	PURGE_MIN = 16 << 20,
 	/* A moved block splits mappings; the kernel allows 65,530 of them. */
 	MOVES_MAX = 64,
 };
@@ -78,7 +80,8 @@ void *large_alloc(size_t size, size_t align, bool zero)
 		return NULL;
 	}
 	p = page_address(page);
-	if (zero && kind == DIRTY)
+	/* A huge block may be dirty in part only, and used in part only. */
+	if (zero && kind == DIRTY && (size < PURGE_MIN || !os_purge(p, size)))
 		memset(p, 0, size);
 	return p;
 }
@@ -93,9 +96,8 @@ static struct page *large_page(const void *p, const char *what)
 	page = page_of(p);
 	if (page->type == PAGE_LARGE && page_address(page) == p)
 		return page;
-	if (page->type == PAGE_FREE ||
-	    (page->type == PAGE_NONE && page->flags & PAGE_FREED &&
-	     page_address(page) == p))
+	if (page->type != PAGE_LARGE && page->flags & PAGE_FREED &&
+	    page_address(page) == p)
 		fatal("double free of %p (large block)", p);
 	fatal("invalid %s of %p: not the start of a block", what, p);
 }

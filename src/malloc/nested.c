@@ -145,12 +145,20 @@ void nested_free(void *p)
 	}
 	m = mapping_of(p);
 	if (m) {
-		char *base = m->base;
+		char *base = load_acquire(&m->base);
 		size_t bytes = m->bytes;
 
-		/* Unmap first: the base is ours until the table forgets it. */
-		os_unmap(base, bytes);
-		store_release(&m->base, NULL);
+		/*
+		 * Nobody may find the entry once the address is unmapped: it
+		 * may be mapped anew at once, by another thread.
+		 */
+		if ((uintptr_t)base > 1 &&
+		    __atomic_compare_exchange_n(&m->base, &base, (char *)1,
+						false, __ATOMIC_ACQ_REL,
+						__ATOMIC_RELAXED)) {
+			os_unmap(base, bytes);
+			store_release(&m->base, NULL);
+		}
 		return;
 	}
 	__atomic_add_fetch(&calls, 1, __ATOMIC_RELAXED);

@@ -22,8 +22,16 @@ bool nodes_init(void)
 
 	nodes.nr_nodes = topo.nodes;
 	nodes.nr_zones = topo.nodes * NR_ZONE_TYPES;
-	nodes.zone_shift = log2_ceil((window.nr_pages + nodes.nr_zones - 1) /
-				     nodes.nr_zones);
+	/*
+	 * A small window is not cut in two, or a large block would find room
+	 * in neither: Normal has it all, Movable is empty and falls back.
+	 */
+	if (window.bytes < GIB(1))
+		nodes.zone_shift = log2_ceil(window.nr_pages);
+	else
+		nodes.zone_shift = log2_ceil((window.nr_pages +
+					      nodes.nr_zones - 1) /
+					     nodes.nr_zones);
 	zone_pages = (pfn_t)1 << nodes.zone_shift;
 	for (unsigned nid = 0; nid < topo.nodes; nid++) {
 		struct node *node = os_map(align_up(sizeof(*node), page_bytes()));
@@ -35,7 +43,7 @@ bool nodes_init(void)
 			unsigned at = nid * NR_ZONE_TYPES + type;
 
 			zone_init(&node->zones[type], nid, type,
-				  at * zone_pages,
+				  min_u64(at * zone_pages, window.nr_pages),
 				  min_u64((at + 1) * zone_pages,
 					  window.nr_pages));
 			nodes.zones[at] = &node->zones[type];

@@ -39,13 +39,13 @@ enum page_type {
 	PAGE_SLAB,	/* first page of a slab of 1 << order pages */
 	PAGE_SLAB_UNIT,	/* first page of a further 64 KiB of a slab */
 	PAGE_PCP,	/* on a CPU's page list */
+	PAGE_PART,	/* upper half of a free block that is mixed */
 };
 
 enum page_flag {
 	PAGE_DIRTY = 1,	/* may be resident, contents unknown; else zero */
 	PAGE_MOVED = 2,	/* its mapping was moved here: refresh when freed */
 	PAGE_FREED = 4,	/* was the start of a block once (for messages) */
-	PAGE_ALIGNED = 8,
 };
 
 struct page {
@@ -56,6 +56,10 @@ struct page {
 	uint32_t npages;	/* PAGE_LARGE: its length */
 	struct list link;	/* free area (Z), or partial list (L) */
 	union {
+		struct {	/* PAGE_FREE and PAGE_PART, all (Z) */
+			uint32_t mixed;		/* bit o: so is its order o */
+			uint32_t dirty;		/* pages */
+		} free;
 		struct {	/* PAGE_SLAB, all (L) */
 			struct cache *cache;
 			uint16_t nr_free;	/* bits that are set */

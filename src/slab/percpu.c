@@ -241,3 +241,11 @@ void percpu_child(bool keep_rows)
 		memset(slot->spare, 0, sizeof(slot->spare));
 	}
 }
+
+void percpu_recover(void)
+{
+	memset(&gate, 0, sizeof(gate));
+	percpu_child(false);
+	percpu.mode = percpu.home_mode;
+	percpu_go();
+}

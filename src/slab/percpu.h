@@ -80,8 +80,10 @@ void slot_exit(struct slot *slot);
 bool percpu_stop(void);
 /* Opens the gate again; diverted: slow paths go on without rseq meanwhile. */
 void percpu_start(bool diverted);
-/* In a fork child, between stop and start: other threads are gone. */
+/* In a fork child: other threads are gone, and what they held with them. */
 void percpu_child(bool keep_rows);
+/* The same in a child that no handler was told of: the gate is opened too. */
+void percpu_recover(void);
 
 static always_inline uint32_t *slot_row(uint32_t nr, unsigned index)
 {

@@ -263,6 +263,17 @@ void caches_shrink(void)
 	}
 }
 
+void caches_break_locks(void)
+{
+	for (unsigned class = 1; class < NR_CLASSES; class++) {
+		struct cache_node *node = caches[class].node;
+
+		node->list_lock.word = 0;
+		for (unsigned i = 0; i < ARRAY_SIZE(node->barns); i++)
+			node->barns[i].lock.word = 0;
+	}
+}
+
 bool slab_object_start(const void *p)
 {
 	struct page *slab = slab_of(p);

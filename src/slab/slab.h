@@ -73,6 +73,8 @@ void slab_put(struct cache *cache, struct pcp *pcp, void **slots, unsigned n);
 
 /* The slabs that are wholly at home go back to their zone. */
 void caches_shrink(void);
+/* In a child of _Fork: see malloc/fork.c. */
+void caches_break_locks(void);
 
 /* The descriptor of the slab that holds p, which has a map entry. */
 static inline struct page *slab_of(const void *p)

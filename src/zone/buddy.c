@@ -1,91 +1,180 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The buddy allocator, whole: add, remove, split, merge. The caller holds the
- * zone's lock; see zone.h for the invariant and a worked example.
+ * The buddy allocator, whole: add, pick, split, merge, cut. The caller holds
+ * the zone's lock; see zone.h for the invariant and worked examples.
  */
 #include "zone/zone.h"
 
 #include "base/print.h"
 
-static void add(struct zone *zone, struct page *page, unsigned order,
-		unsigned kind)
+static unsigned kind_of(const struct page *page, unsigned order)
 {
+	if (page->free.mixed & 1u << order)
+		return MIXED;
+	return page->flags & PAGE_DIRTY ? DIRTY : CLEAN;
+}
+
+static void set_kind(struct page *page, unsigned order, unsigned kind)
+{
+	page->flags = (uint8_t)(PAGE_FREED | (kind == DIRTY ? PAGE_DIRTY : 0));
+	page->free.mixed = 0;
+	page->free.dirty = kind == DIRTY ? 1u << order : 0;
+}
+
+static void add(struct zone *zone, struct page *page, unsigned order)
+{
+	unsigned kind = kind_of(page, order);
 	struct free_area *area = &zone->free_area[order];
 
 	page->type = PAGE_FREE;
 	page->order = (uint8_t)order;
-	page->flags = (uint8_t)(PAGE_FREED | (kind == DIRTY ? PAGE_DIRTY : 0));
 	list_add(&page->link, &area->blocks[kind]);
 	area->nr[kind]++;
 	zone->nonempty[kind] |= 1u << order;
-	zone->free_pages[kind] += (size_t)1 << order;
+	zone->free_pages[DIRTY] += page->free.dirty;
+	zone->free_pages[CLEAN] += ((size_t)1 << order) - page->free.dirty;
 }
 
 void zone_pick_locked(struct zone *zone, struct page *page)
 {
-	unsigned kind = page->flags & PAGE_DIRTY ? DIRTY : CLEAN;
-	struct free_area *area = &zone->free_area[page->order];
+	unsigned order = page->order, kind = kind_of(page, order);
+	struct free_area *area = &zone->free_area[order];
 
 	DEBUG_ON(page->type != PAGE_FREE);
 	list_del(&page->link);
 	if (!--area->nr[kind])
-		zone->nonempty[kind] &= ~(1u << page->order);
-	zone->free_pages[kind] -= (size_t)1 << page->order;
+		zone->nonempty[kind] &= ~(1u << order);
+	zone->free_pages[DIRTY] -= page->free.dirty;
+	zone->free_pages[CLEAN] -= ((size_t)1 << order) - page->free.dirty;
 	page->type = PAGE_NONE;
 }
 
-/* Halves a block until it has the order; the upper halves stay free. */
-static void split(struct zone *zone, struct page *page, unsigned from,
-		  unsigned to, unsigned kind)
+/* Parts a block of the order from its upper half, which is returned. */
+static struct page *halve(struct page *page, unsigned order)
 {
-	while (from > to) {
-		from--;
-		add(zone, page_at(pfn_of(page) + ((pfn_t)1 << from)), from,
-		    kind);
+	unsigned kind = kind_of(page, order);
+	struct page *upper = page_at(pfn_of(page) + ((pfn_t)1 << (order - 1)));
+
+	if (kind == MIXED) {
+		page->free.mixed &= ~(1u << order);
+		page->free.dirty -= upper->free.dirty;
+	} else {
+		set_kind(page, order - 1, kind);
+		set_kind(upper, order - 1, kind);
 	}
+	upper->type = PAGE_NONE;
+	return upper;
+}
+
+/* Joins two halves of the order; the upper keeps its descriptor if they differ. */
+static void join(struct page *lower, struct page *upper, unsigned order)
+{
+	unsigned kind = kind_of(lower, order);
+
+	lower->free.dirty += upper->free.dirty;
+	upper->type = PAGE_NONE;
+	if (kind == MIXED || kind != kind_of(upper, order)) {
+		lower->free.mixed |= 1u << (order + 1);
+		upper->type = PAGE_PART;
+	}
+}
+
+static struct page *pick_first(struct zone *zone, unsigned order, unsigned kind)
+{
+	struct page *page = container_of(
+		zone->free_area[order].blocks[kind].next, struct page, link);
+
+	zone_pick_locked(zone, page);
+	return page;
+}
+
+/* The half of a block that is better used up; the other stays free. */
+static struct page *split(struct zone *zone, struct page *page, unsigned order)
+{
+	struct page *upper = halve(page, order), *keep = page;
+
+	if (kind_of(page, order - 1) == CLEAN &&
+	    kind_of(upper, order - 1) != CLEAN)
+		keep = upper;
+	add(zone, keep == page ? upper : page, order - 1);
+	return keep;
 }
 
 struct page *zone_take_locked(struct zone *zone, unsigned order)
 {
+	static const unsigned char preference[] = { DIRTY, MIXED, CLEAN };
+
 	/* Dirty first: a fault costs ten times a resident page's clearing. */
-	for (unsigned kind = DIRTY + 1; kind-- > CLEAN;) {
+	for (unsigned i = 0; i < ARRAY_SIZE(preference); i++) {
+		unsigned kind = preference[i], from;
 		uint32_t orders = zone->nonempty[kind] >> order << order;
-		unsigned from;
 		struct page *page;
 
 		if (!orders)
 			continue;
 		from = (unsigned)__builtin_ctz(orders);
-		page = container_of(zone->free_area[from].blocks[kind].next,
-				    struct page, link);
-		zone_pick_locked(zone, page);
-		split(zone, page, from, order, kind);
+		page = pick_first(zone, from, kind);
+		while (from > order)
+			page = split(zone, page, from--);
 		page->order = (uint8_t)order;
 		return page;
 	}
 	return NULL;
 }
 
+struct page *zone_take_dirty_locked(struct zone *zone)
+{
+	unsigned kind = zone->nonempty[DIRTY] ? DIRTY : MIXED;
+	unsigned order = log2_floor(zone->nonempty[kind]);
+	struct page *page = pick_first(zone, order, kind);
+
+	while (kind_of(page, order) == MIXED)
+		page = split(zone, page, order--);
+	page->order = (uint8_t)order;
+	return page;
+}
+
 void zone_give_locked(struct zone *zone, pfn_t pfn, unsigned order,
 		      unsigned kind)
 {
-	while (order < zone->max_order) {
-		pfn_t buddy = pfn ^ ((pfn_t)1 << order);
+	set_kind(page_at(pfn), order, kind);
+	for (; order < zone->max_order; order++) {
+		pfn_t size = (pfn_t)1 << order, buddy = pfn ^ size;
 		struct page *page;
 
-		if (buddy < zone->start ||
-		    buddy + ((pfn_t)1 << order) > zone->present)
+		if (buddy < zone->start || buddy + size > zone->present)
 			break;
 		page = page_at(buddy);
-		if (page->type != PAGE_FREE || page->order != order ||
-		    !(page->flags & PAGE_DIRTY) != (kind == CLEAN))
+		if (page->type != PAGE_FREE || page->order != order)
 			break;
 		zone_pick_locked(zone, page);
 		page_at(pfn)->type = PAGE_NONE;
-		pfn &= ~((pfn_t)1 << order);
-		order++;
+		join(page_at(pfn & ~size), page_at(pfn | size), order);
+		pfn &= ~size;
 	}
-	add(zone, page_at(pfn), order, kind);
+	add(zone, page_at(pfn), order);
+}
+
+bool zone_cut_locked(struct zone *zone, struct page *page, unsigned order,
+		     size_t npages)
+{
+	size_t half = ((size_t)1 << order) / 2;
+	struct page *upper;
+	bool clean;
+
+	page->type = PAGE_NONE;
+	if (npages == 2 * half || !order) {
+		if (kind_of(page, order) != MIXED)
+			return kind_of(page, order) == CLEAN;
+		npages = 2 * half;
+	}
+	upper = halve(page, order);
+	if (npages <= half) {
+		add(zone, upper, order - 1);
+		return zone_cut_locked(zone, page, order - 1, npages);
+	}
+	clean = zone_cut_locked(zone, page, order - 1, half);
+	return zone_cut_locked(zone, upper, order - 1, npages - half) && clean;
 }
 
 /*
@@ -101,7 +190,6 @@ void zone_give_range_locked(struct zone *zone, pfn_t from, pfn_t to,
 		if (from)
 			order = (unsigned)min_u64(order, __builtin_ctzll(from));
 		order = (unsigned)min_u64(order, zone->max_order);
-		page_at(from)->flags |= PAGE_FREED;
 		zone_give_locked(zone, from, order, kind);
 		from += (pfn_t)1 << order;
 	}

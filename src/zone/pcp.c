@@ -20,7 +20,13 @@ static void refill(struct pcp *pcp, struct zone *zone, unsigned order)
 
 		if (!page)
 			break;
+		/* A block that is mixed is treated as dirty from here on. */
+		page->flags = zone_cut_locked(zone, page, order,
+					      (size_t)1 << order)
+				      ? 0
+				      : PAGE_DIRTY;
 		page->type = PAGE_PCP;
+		page->order = (uint8_t)order;
 		list_add_tail(&page->link, list);
 		pcp->count += (size_t)1 << order;
 		zone->used_pages += (size_t)1 << order;

@@ -25,7 +25,9 @@ void zone_init(struct zone *zone, unsigned node, enum zone_type type,
 	zone->name = type == ZONE_NORMAL ? "Normal" : "Movable";
 	zone->start = zone->present = start;
 	zone->end = end;
-	zone->max_order = min_u64(30 - topo.page_shift, log2_floor(end - start));
+	if (end > start)
+		zone->max_order = min_u64(30 - topo.page_shift,
+					  log2_floor(end - start));
 }
 
 /* How many pages the block that starts at a page has. */
@@ -36,6 +38,26 @@ static size_t block_pages(const struct page *page)
 }
 
 /*
+ * Takes the free blocks that cover [from, to); what the last one has more
+ * stays free. True: they are clean.
+ */
+static bool absorb_locked(struct zone *zone, pfn_t from, pfn_t to)
+{
+	bool clean = true;
+
+	while (from < to) {
+		struct page *page = page_at(from);
+		unsigned order = page->order;
+		size_t npages = min_u64((size_t)1 << order, to - from);
+
+		zone_pick_locked(zone, page);
+		clean &= zone_cut_locked(zone, page, order, npages);
+		from += npages;
+	}
+	return clean;
+}
+
+/*
  * The first stretch of free blocks that is long enough, whatever their
  * orders: for runs that are long (a walk is nothing beside touching them) and
  * for any run once the address space has run out.
@@ -43,7 +65,7 @@ static size_t block_pages(const struct page *page)
 static struct page *take_long_locked(struct zone *zone, size_t npages,
 				     unsigned *kind)
 {
-	pfn_t from = zone->start, pfn = from, end;
+	pfn_t from = zone->start, pfn = from;
 
 	while (pfn < zone->present && pfn - from < npages) {
 		struct page *page = page_at(pfn);
@@ -54,16 +76,7 @@ static struct page *take_long_locked(struct zone *zone, size_t npages,
 	}
 	if (pfn - from < npages)
 		return NULL;
-	*kind = CLEAN;
-	for (end = pfn, pfn = from; pfn < end;) {
-		struct page *page = page_at(pfn);
-
-		if (page->flags & PAGE_DIRTY)
-			*kind = DIRTY;
-		pfn += block_pages(page);
-		zone_pick_locked(zone, page);
-	}
-	zone_give_range_locked(zone, from + npages, end, *kind);
+	*kind = absorb_locked(zone, from, from + npages) ? CLEAN : DIRTY;
 	return page_at(from);
 }
 
@@ -78,7 +91,6 @@ static struct page *take_run_locked(struct zone *zone, size_t npages,
 {
 	unsigned order = log2_ceil(max_u64(npages, align));
 	struct page *page = NULL;
-	pfn_t pfn;
 
 	if (order <= zone->max_order)
 		page = zone_take_locked(zone, order);
@@ -86,10 +98,7 @@ static struct page *take_run_locked(struct zone *zone, size_t npages,
 		return npages > long_pages() && align == 1
 			       ? take_long_locked(zone, npages, kind)
 			       : NULL;
-	*kind = page->flags & PAGE_DIRTY ? DIRTY : CLEAN;
-	pfn = pfn_of(page);
-	zone_give_range_locked(zone, pfn + npages, pfn + ((pfn_t)1 << order),
-			       *kind);
+	*kind = zone_cut_locked(zone, page, order, npages) ? CLEAN : DIRTY;
 	return page;
 }
 
@@ -148,7 +157,7 @@ void zone_free(struct zone *zone, struct page *page)
 	pfn_t pfn = pfn_of(page);
 	size_t npages = page->npages;
 	unsigned kind = DIRTY;
-	size_t dirty, high;
+	size_t dirty, high, low;
 
 	if (page->flags & PAGE_MOVED &&
 	    os_refresh(page_address(page), npages << topo.page_shift))
@@ -159,9 +168,10 @@ void zone_free(struct zone *zone, struct page *page)
 	zone_give_range_locked(zone, pfn, pfn + npages, kind);
 	dirty = zone->free_pages[DIRTY];
 	high = zone_high_watermark(zone);
+	low = zone_low_watermark(zone);
 	unlock(&zone->lock, LOCK_ZONE);
 	if (dirty > high)
-		zone_reclaim(zone, high - high / 4);
+		zone_reclaim(zone, low);
 }
 
 bool zone_resize(struct zone *zone, struct page *page, size_t npages)
@@ -174,23 +184,13 @@ bool zone_resize(struct zone *zone, struct page *page, size_t npages)
 	if (npages <= page->npages) {
 		zone_give_range_locked(zone, pfn + npages, end, DIRTY);
 	} else {
-		unsigned kind = CLEAN;
-
 		next = end;
 		while (next < zone->present && next < pfn + npages &&
 		       page_at(next)->type == PAGE_FREE)
 			next += (pfn_t)1 << page_at(next)->order;
 		done = next >= pfn + npages;
-		for (pfn_t p = end; done && p < next;) {
-			struct page *free = page_at(p);
-
-			if (free->flags & PAGE_DIRTY)
-				kind = DIRTY;
-			p += (pfn_t)1 << free->order;
-			zone_pick_locked(zone, free);
-		}
 		if (done)
-			zone_give_range_locked(zone, pfn + npages, next, kind);
+			absorb_locked(zone, end, pfn + npages);
 	}
 	if (done) {
 		zone->used_pages += npages - page->npages;
@@ -209,7 +209,7 @@ static pfn_t grown_end(const struct zone *zone, size_t npages, pfn_t align)
 }
 
 /*
- * Steps of a sixteenth: few system calls, and what is mapped but unused never
+ * Steps of 1/64: few system calls, and what is mapped but unused never
  * matters (a core dump has it in its apparent size, strict overcommit charges
  * it). The new pages form a block of the order that npages needs; near the
  * end of the address space, or when the kernel refuses, just enough is tried.
@@ -229,7 +229,7 @@ bool zone_grow(struct zone *zone, size_t npages)
 
 		to[1] = grown_end(zone, size, size);
 	}
-	to[0] = max_u64(to[1], align_up(from + (from - zone->start) / 16,
+	to[0] = max_u64(to[1], align_up(from + (from - zone->start) / 64,
 					block));
 	for (int i = 0; i < 3 && !done; i++) {
 		if (to[i] > zone->end || (i && to[i] == to[i - 1]))
@@ -255,22 +255,24 @@ size_t zone_high_watermark(const struct zone *zone)
 	return (MIB(32) >> topo.page_shift) + zone->used_pages / 4;
 }
 
+size_t zone_low_watermark(const struct zone *zone)
+{
+	return zone_high_watermark(zone) / 4 * 3;
+}
+
 size_t zone_reclaim(struct zone *zone, size_t target)
 {
 	size_t done = 0;
 
 	for (;;) {
 		struct page *page = NULL;
-		unsigned order;
+		unsigned order = 0;
 		bool purged;
 
 		lock(&zone->lock, LOCK_ZONE);
 		if (zone->free_pages[DIRTY] > target) {
-			order = log2_floor(zone->nonempty[DIRTY]);
-			page = container_of(
-				zone->free_area[order].blocks[DIRTY].prev,
-				struct page, link);
-			zone_pick_locked(zone, page);
+			page = zone_take_dirty_locked(zone);
+			order = page->order;
 			page->type = PAGE_LARGE;
 			page->npages = 1u << order;
 		}
@@ -309,4 +311,10 @@ void zone_cut(struct zone *zone, size_t keep)
 		zone->end = end;
 	}
 	unlock(&zone->grow_lock, LOCK_GROW);
+}
+
+void zone_break_locks(struct zone *zone)
+{
+	zone->lock.word = 0;
+	zone->grow_lock.word = 0;
 }

@@ -6,12 +6,16 @@
  *        zone_grow() for more of them; zone_reclaim() to give memory back.
  * Locks: zone->lock (Z) for everything but growth; zone->grow_lock around it
  *        when pages are added. System calls only under grow_lock or none.
- * Invariant: each free block is wholly dirty (may be resident, contents
- *        unknown) or wholly clean (holds no memory, reads as zeros); two free
- *        buddies of one kind are always merged. Worked example, order 0:
- *        page 8 is freed, its buddy is 8 ^ (1 << 0) = 9; if 9 is free and of
- *        the same kind both become block 8 of order 1, whose buddy is
- *        8 ^ (1 << 1) = 10, and so on.
+ * Invariant: two free buddies are always merged. Worked example, order 0:
+ *        page 8 is freed, its buddy is 8 ^ (1 << 0) = 9; if 9 is free both
+ *        become block 8 of order 1, whose buddy is 8 ^ (1 << 1) = 10.
+ *        A free page is dirty (may be resident, contents unknown) or clean
+ *        (holds no memory, reads as zeros), and that is never forgotten: a
+ *        block is wholly clean, wholly dirty, or mixed, and then its upper
+ *        half keeps a descriptor of its own. Say pages 8-11 are clean, 12 and
+ *        13 dirty, 14 and 15 clean: page(8) = { FREE, order 3, clean, mixed =
+ *        1 << 3 }, page(12) = { PART, dirty, mixed = 1 << 2 }, page(14) =
+ *        { PART, clean }. A split just takes the halves apart again.
  * Cost:  a take or give is one list operation for each order split or merged.
  * See:   zone/buddy.c (one screen), zone/zone.c; the kernel's page_alloc.c.
  */
@@ -23,23 +27,23 @@
 
 enum {
 	MAX_ORDERS = 19,	/* 4 KiB << 18 = 1 GiB */
-	CLEAN = 0,
-	DIRTY = 1,
 };
+
+enum kind { CLEAN, DIRTY, MIXED, NR_KINDS };
 
 enum zone_type { ZONE_NORMAL, ZONE_MOVABLE, NR_ZONE_TYPES };
 
 struct free_area {
-	struct list blocks[2];	/* (Z) [CLEAN] and [DIRTY] */
-	size_t nr[2];		/* (Z) */
+	struct list blocks[NR_KINDS];	/* (Z) */
+	size_t nr[NR_KINDS];		/* (Z) */
 };
 
 struct zone {
 	struct lock lock;
 	struct lock grow_lock;
-	uint32_t nonempty[2];	/* (Z) orders that have a block of the kind */
+	uint32_t nonempty[NR_KINDS];	/* (Z) orders that have a block of the kind */
 	struct free_area free_area[MAX_ORDERS];
-	size_t free_pages[2];	/* (Z) */
+	size_t free_pages[2];	/* (Z) [CLEAN] and [DIRTY] */
 	size_t used_pages;	/* (Z) */
 
 	pfn_t origin;		/* (Z) first pfn of the address space */
@@ -62,6 +66,11 @@ void zone_give_locked(struct zone *zone, pfn_t pfn, unsigned order,
 		      unsigned kind);
 /* Takes one given free block off its list. */
 void zone_pick_locked(struct zone *zone, struct page *page);
+/* The largest block that is wholly dirty; there must be a dirty page. */
+struct page *zone_take_dirty_locked(struct zone *zone);
+/* Keeps the first npages of a block that was taken; true: they are clean. */
+bool zone_cut_locked(struct zone *zone, struct page *page, unsigned order,
+		     size_t npages);
 /* Gives [from, to) back as the fewest blocks that are aligned to their size. */
 void zone_give_range_locked(struct zone *zone, pfn_t from, pfn_t to,
 			    unsigned kind);
@@ -83,6 +92,10 @@ bool zone_grow(struct zone *zone, size_t npages);
 size_t zone_reclaim(struct zone *zone, size_t target);
 /* The dirty free pages that are kept warm for reuse. */
 size_t zone_high_watermark(const struct zone *zone);
+/* Where reclaim stops that the high watermark has started. */
+size_t zone_low_watermark(const struct zone *zone);
+/* In a child of _Fork: see malloc/fork.c. */
+void zone_break_locks(struct zone *zone);
 /* Address space beside what is used goes back, but for keep pages behind. */
 void zone_cut(struct zone *zone, size_t keep);
 

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Size classes, and slabs against a naive twin: a set of the objects that are
+ * out. No object is out twice, none overlaps another, and all go home.
+ */
+#include "unit.h"
+
+#include "slab/slab.h"
+
+static void test_classes(void **state)
+{
+	(void)state;
+	assert_int_equal(class_bytes(1), 16);
+	assert_int_equal(class_bytes(8), 128);
+	assert_int_equal(class_bytes(9), 144);
+	assert_int_equal(class_bytes(17), 288);
+	assert_int_equal(class_bytes(NR_CLASSES - 1), SMALL_MAX);
+	for (size_t n = 1; n <= SMALL_MAX; n++) {
+		unsigned class = class_of(n);
+		size_t have = class_bytes(class);
+
+		assert_true(have >= n);
+		assert_true(class == 1 || class_bytes(class - 1) < n);
+		if (n <= 128)
+			assert_true(have - n <= 15);
+		else
+			assert_true((have - n) * 8 <= have);
+		assert_int_equal(have % 16, 0);
+	}
+}
+
+/* At most 1/16 of a slab is tail, and the division by multiplying is exact. */
+static void test_geometry(void **state)
+{
+	(void)state;
+	for (unsigned class = 1; class < NR_CLASSES; class++) {
+		struct cache *cache = &caches[class];
+		size_t bytes = page_bytes() << cache->order;
+
+		assert_true((bytes - cache->objects * (size_t)cache->size) *
+				    16 <= bytes);
+		assert_true(cache->objects >= 4);
+		assert_true(bytes / 64 >= 64 + (cache->objects + 63u) / 64 * 8);
+		for (size_t i = 0; i < bytes; i++)
+			assert_true(i * cache->reciprocal >>
+					    RECIPROCAL_SHIFT ==
+				    i / cache->size);
+	}
+}
+
+enum { OUT = 4000 };
+
+static void *out[OUT];
+
+static int by_address(const void *a, const void *b)
+{
+	uintptr_t x = *(const uintptr_t *)a, y = *(const uintptr_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static void check_apart(struct cache *cache)
+{
+	static void *sorted[OUT];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < OUT; i++)
+		if (out[i])
+			sorted[n++] = out[i];
+	qsort(sorted, n, sizeof(void *), by_address);
+	for (unsigned i = 1; i < n; i++)
+		assert_true((char *)sorted[i] - (char *)sorted[i - 1] >=
+			    (ptrdiff_t)cache->size);
+	assert_int_equal(cache->node->nr_out, n);
+}
+
+static void run_model(struct cache *cache)
+{
+	struct pcp pcp = { .count = 0 };
+
+	for (int op = 0; op < 3000; op++) {
+		void *slots[64];
+		unsigned want = 1 + (unsigned)unit_below(64), n = 0;
+
+		if (unit_below(op < 2000 ? 2 : 4)) {
+			for (unsigned i = 0; i < want; i++) {
+				unsigned at = (unsigned)unit_below(OUT);
+
+				if (!out[at])
+					continue;
+				slots[n++] = out[at];
+				out[at] = NULL;
+			}
+			for (unsigned i = 0; i < n; i++)
+				assert_int_equal(*(uintptr_t *)slots[i],
+						 (uintptr_t)slots[i]);
+			slab_put(cache, &pcp, slots, n);
+		} else {
+			n = slab_take(cache, op & 7, &pcp, slots, want, NULL);
+			assert_true(n >= 1 && n <= want);
+			for (unsigned i = 0; i < n; i++) {
+				unsigned at = (unsigned)unit_below(OUT);
+
+				while (out[at])
+					at = (at + 1) % OUT;
+				out[at] = slots[i];
+				*(uintptr_t *)slots[i] = (uintptr_t)slots[i];
+				assert_ptr_equal(slab_of(slots[i])->slab.cache,
+						 cache);
+				assert_int_equal(*map_entry(slots[i]) & 127,
+						 cache->class);
+			}
+		}
+		if (op % 100 == 0)
+			check_apart(cache);
+		if (cache->node->nr_out > OUT - 128) {
+			for (unsigned i = 0; i < OUT; i++)
+				if (out[i])
+					slab_put(cache, NULL, &out[i], 1);
+			memset(out, 0, sizeof(out));
+		}
+	}
+	for (unsigned i = 0; i < OUT; i++)
+		if (out[i])
+			slab_put(cache, &pcp, &out[i], 1);
+	memset(out, 0, sizeof(out));
+	assert_int_equal(cache->node->nr_out, 0);
+	assert_true(cache->node->nr_slabs <= 1);
+	caches_shrink();
+	assert_int_equal(cache->node->nr_slabs, 0);
+	node_drain(0, &pcp);
+	assert_int_equal(pcp.count, 0);
+}
+
+static void test_model(void **state)
+{
+	static const size_t sizes[] = { 1, 48, 200, 1000, 5000, 18000, 32768 };
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(sizes); i++)
+		run_model(&caches[class_of(sizes[i])]);
+	assert_int_equal(nodes.zones[ZONE_NORMAL]->used_pages, 0);
+}
+
+/* Lowest address last, in order, and nothing touched that is not out. */
+static void test_order(void **state)
+{
+	struct cache *cache = &caches[class_of(100)];
+	void *slots[10], *one;
+	bool zeroed;
+
+	(void)state;
+	assert_int_equal(slab_take(cache, 0, NULL, slots, 10, NULL), 10);
+	for (int i = 1; i < 10; i++)
+		assert_int_equal((char *)slots[i - 1] - (char *)slots[i],
+				 cache->size);
+	assert_int_equal(slab_take(cache, 0, NULL, &one, 1, &zeroed), 1);
+	assert_ptr_equal(one, (char *)slots[0] + cache->size);
+	slab_put(cache, NULL, &slots[4], 1);
+	slab_put(cache, NULL, &one, 1);
+	slab_take(cache, 0, NULL, &one, 1, &zeroed);
+	assert_ptr_equal(one, slots[4]);
+	assert_false(zeroed);
+	slab_put(cache, NULL, slots, 10);
+}
+
+static int dies(struct cache *cache, void *p)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (!pid) {
+		close(2);
+		slab_put(cache, NULL, &p, 1);
+		_exit(0);
+	}
+	waitpid(pid, &status, 0);
+	return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
+}
+
+static void test_misuse(void **state)
+{
+	struct cache *cache = &caches[class_of(64)];
+	void *slots[3];
+
+	(void)state;
+	slab_take(cache, 0, NULL, slots, 3, NULL);
+	slab_put(cache, NULL, &slots[1], 1);
+	assert_true(dies(cache, slots[1]));
+	assert_true(dies(cache, (char *)slots[0] + 1));
+	assert_true(dies(cache, (char *)slots[0] + 16));
+	assert_true(dies(cache, (char *)slots[0] + 64 * 100));
+	assert_false(dies(cache, slots[0]));
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	unit_machine(GIB(16));
+	assert_true(caches_init());
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_classes),
+		cmocka_unit_test(test_geometry),
+		cmocka_unit_test(test_model),
+		cmocka_unit_test(test_order),
+		cmocka_unit_test(test_misuse),
+	};
+
+	t_start("unit/slab", 120);
+	if (cmocka_run_group_tests(tests, set_up, NULL))
+		return 1;
+	return t_done();
+}

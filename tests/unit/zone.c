@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The zone against a naive twin: one byte a page that says free or used.
+ * After each batch of operations the whole zone is walked: its blocks must
+ * tile it, sums must agree, no two free buddies of one kind may be apart, and
+ * what is clean must read as zeros.
+ */
+#include "unit.h"
+
+enum { PAGES = 16384, RUNS = 600 };
+
+static struct zone *zone;
+static struct { struct page *page; size_t n; uint32_t mark; } runs[RUNS];
+static uint8_t used[1 << 20];
+
+static void mark(struct page *page, size_t n, uint8_t value)
+{
+	for (size_t i = 0; i < n; i++) {
+		pfn_t at = pfn_of(page) + i - zone->start;
+
+		assert_true(at < sizeof(used));
+		assert_int_equal(used[at], !value);
+		used[at] = value;
+	}
+}
+
+static uint32_t *word(struct page *page, size_t i)
+{
+	return pfn_address(pfn_of(page) + i);
+}
+
+static bool is_zero(struct page *page, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (*word(page, i) || *(word(page, i + 1) - 1))
+			return false;
+	return true;
+}
+
+/* The dirty pages of a free block, counted through its parts. */
+static size_t walk_free(struct page *page, unsigned order)
+{
+	size_t n = (size_t)1 << order;
+	struct page *upper = page_at(pfn_of(page) + n / 2);
+
+	if (page->free.mixed & 1u << order) {
+		assert_int_equal(upper->type, PAGE_PART);
+		return walk_free(page, order - 1) +
+		       walk_free(upper, order - 1);
+	}
+	for (size_t i = 1; i < n; i++)
+		assert_int_equal(page_at(pfn_of(page) + i)->type, PAGE_NONE);
+	if (page->flags & PAGE_DIRTY)
+		return n;
+	if (n <= 64)
+		assert_true(is_zero(page, n));
+	return 0;
+}
+
+static void walk(void)
+{
+	size_t free[2] = { 0, 0 }, taken = 0;
+	pfn_t pfn = zone->start;
+
+	while (pfn < zone->present) {
+		struct page *page = page_at(pfn);
+		size_t n = page->type == PAGE_LARGE ? page->npages
+						    : (size_t)1 << page->order;
+
+		assert_true(page->type == PAGE_LARGE ||
+			    page->type == PAGE_FREE);
+		for (size_t i = 0; i < n; i++)
+			assert_int_equal(used[pfn + i - zone->start],
+					 page->type == PAGE_LARGE);
+		if (page->type == PAGE_FREE) {
+			pfn_t buddy = pfn ^ n;
+
+			assert_int_equal(walk_free(page, page->order),
+					 page->free.dirty);
+			free[DIRTY] += page->free.dirty;
+			free[CLEAN] += n - page->free.dirty;
+			assert_int_equal(pfn & (n - 1), 0);
+			if (page->order < zone->max_order &&
+			    buddy >= zone->start && buddy + n <= zone->present)
+				assert_false(page_at(buddy)->type == PAGE_FREE &&
+					     page_at(buddy)->order ==
+						     page->order);
+		} else {
+			for (size_t i = 1; i < n; i++)
+				assert_int_equal(page_at(pfn + i)->type,
+						 PAGE_NONE);
+			taken += n;
+		}
+		pfn += n;
+	}
+	assert_int_equal(pfn, zone->present);
+	assert_int_equal(free[CLEAN], zone->free_pages[CLEAN]);
+	assert_int_equal(free[DIRTY], zone->free_pages[DIRTY]);
+	assert_int_equal(taken, zone->used_pages);
+}
+
+static size_t random_length(void)
+{
+	return 1 + unit_below((uint64_t)1 << unit_below(11));
+}
+
+static void take(unsigned i)
+{
+	size_t align = (size_t)1 << unit_below(unit_below(8) ? 1 : 12);
+	size_t n = random_length();
+	unsigned kind;
+	struct page *page = zone_alloc(zone, n, align, true, &kind);
+
+	if (!page)
+		return;
+	assert_int_equal((uintptr_t)page_address(page) %
+			 (align << topo.page_shift), 0);
+	assert_int_equal(page->npages, n);
+	mark(page, n, 1);
+	if (kind == CLEAN)
+		assert_true(is_zero(page, n));
+	runs[i].page = page;
+	runs[i].n = n;
+	runs[i].mark = (uint32_t)unit_random() | 1;
+	for (size_t k = 0; k < n; k++)
+		*word(page, k) = runs[i].mark + (uint32_t)k;
+}
+
+static void check_content(unsigned i, size_t n)
+{
+	for (size_t k = 0; k < n; k++)
+		assert_int_equal(*word(runs[i].page, k),
+				 runs[i].mark + (uint32_t)k);
+}
+
+static void give(unsigned i)
+{
+	check_content(i, runs[i].n);
+	mark(runs[i].page, runs[i].n, 0);
+	zone_free(zone, runs[i].page);
+	runs[i].page = NULL;
+}
+
+static void resize(unsigned i)
+{
+	size_t n = random_length(), was = runs[i].n;
+	struct page *page = runs[i].page;
+
+	if (!zone_resize(zone, page, n))
+		return;
+	assert_int_equal(page->npages, n);
+	if (n < was) {
+		mark(page_at(pfn_of(page) + n), was - n, 0);
+	} else if (n > was) {
+		mark(page_at(pfn_of(page) + was), n - was, 1);
+		for (size_t k = was; k < n; k++)
+			*word(page, k) = runs[i].mark + (uint32_t)k;
+	}
+	runs[i].n = n;
+	check_content(i, n < was ? n : was);
+}
+
+static void test_model(void **state)
+{
+	(void)state;
+	for (int round = 0; round < 60; round++) {
+		for (int op = 0; op < 2000; op++) {
+			unsigned i = (unsigned)unit_below(RUNS);
+
+			if (!runs[i].page)
+				take(i);
+			else if (unit_below(4))
+				give(i);
+			else
+				resize(i);
+		}
+		if (round % 5 == 4)
+			zone_reclaim(zone, unit_below(1000));
+		walk();
+	}
+	for (unsigned i = 0; i < RUNS; i++)
+		if (runs[i].page)
+			give(i);
+	zone_reclaim(zone, 0);
+	walk();
+	assert_int_equal(zone->used_pages, 0);
+	assert_int_equal(zone->free_pages[DIRTY], 0);
+}
+
+/* A resident block is handed out before an untouched one. */
+static void test_dirty_first(void **state)
+{
+	unsigned kind;
+	struct page *a = zone_alloc(zone, 7, 1, true, &kind);
+	void *was = page_address(a);
+
+	(void)state;
+	zone_free(zone, a);
+	a = zone_alloc(zone, 5, 1, true, &kind);
+	assert_int_equal(kind, DIRTY);
+	assert_ptr_equal(page_address(a), was);
+	zone_free(zone, a);
+}
+
+/* Five of eight pages: the other three stay free for others. */
+static void test_exact(void **state)
+{
+	unsigned kind;
+	size_t before = zone->used_pages;
+	struct page *a = zone_alloc(zone, 1280, 1, true, &kind);
+
+	(void)state;
+	assert_int_equal(zone->used_pages - before, 1280);
+	assert_true(zone_resize(zone, a, 1));
+	assert_int_equal(zone->used_pages - before, 1);
+	assert_true(zone_resize(zone, a, 1280));
+	zone_free(zone, a);
+	assert_int_equal(zone->used_pages, before);
+}
+
+/* Over the largest order, and over what there is. */
+static void test_long(void **state)
+{
+	size_t gib = GIB(1) >> topo.page_shift;
+	unsigned kind;
+	struct page *a = zone_alloc(zone, gib + gib / 2 + 1, 1, true, &kind);
+	struct page *b;
+	size_t present;
+
+	(void)state;
+	assert_non_null(a);
+	*(char *)pfn_address(pfn_of(a) + gib + gib / 2) = 1;
+	present = zone->present;
+	zone_free(zone, a);
+	b = zone_alloc(zone, gib + gib / 2, 1, true, &kind);
+	assert_non_null(b);
+	assert_int_equal(zone->present, present);	/* reused, not grown */
+	zone_free(zone, b);
+	assert_null(zone_alloc(zone, zone->end - zone->start + 1, 1, true,
+			       &kind));
+	assert_null(zone_alloc(zone, SIZE_MAX / 2, SIZE_MAX / 2 + 1, true,
+			       &kind));
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	unit_machine(GIB(16));
+	zone = nodes.zones[ZONE_MOVABLE];
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_dirty_first),
+		cmocka_unit_test(test_exact),
+		cmocka_unit_test(test_model),
+		cmocka_unit_test(test_long),
+	};
+
+	t_start("unit/zone", 120);
+	if (cmocka_run_group_tests(tests, set_up, NULL))
+		return 1;
+	return t_done();
+}
