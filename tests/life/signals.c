@@ -6,7 +6,6 @@
  * On glibc this test deadlocks, which shows that it can fail.
  */
 #include "../lib/t.h"
-#include <ucontext.h>
 
 enum { LIVE = 300, HANDED = 64 };
 
@@ -159,10 +158,9 @@ static void *forker(void *arg)
 
 int main(void)
 {
-	struct sigaction sa = { .sa_handler = on_signal, .sa_flags = SA_RESTART | SA_NODEFER };
+	struct sigaction sa = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
 	pthread_t th[8], fk;
 	timer_t t[8];
-	sigset_t set;
 	int i;
 
 	t_start("life/signals", t_long() ? 600 : 60);
@@ -170,7 +168,10 @@ int main(void)
 	sigaction(SIGPROF, &sa, NULL);
 	sigaction(SIGUSR1, &sa, NULL);
 
-	/* one thread, two timers at odd intervals */
+	/*
+	 * One thread, two timers at odd intervals: at most two levels. Then
+	 * four threads with a timer each whose handler may interrupt itself.
+	 */
 	t[0] = storm(SIGALRM, gettid(), 53000);
 	t[1] = storm(SIGPROF, gettid(), 97000);
 	work((void *)50);
@@ -179,16 +180,15 @@ int main(void)
 	T_CHECK(handled > 1000 || getenv("BM_SLOW"), "only %ld signals", (long)handled);
 	t_say("one thread: %ld signals", (long)handled);
 
-	/* four threads, a timer each, and one that forks */
 	handled = 0;
+	sa.sa_flags |= SA_NODEFER;
+	sigaction(SIGUSR1, &sa, NULL);
 	for (i = 0; i < 4; i++)
 		T_CHECK(!pthread_create(&th[i], NULL, named, (void *)(uintptr_t)i));
-	sigemptyset(&set);
-	sigaddset(&set, SIGUSR1);
 	for (i = 0; i < 4; i++) {
 		while (!tids[i])
 			sched_yield();
-		t[i] = storm(SIGUSR1, tids[i], 100000 + 7000 * i);
+		t[i] = storm(SIGUSR1, tids[i], 200000 + 7000 * i);
 	}
 	T_CHECK(!pthread_create(&fk, NULL, forker, NULL));
 	for (i = 0; i < 4; i++) {

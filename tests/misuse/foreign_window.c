@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Inside the reserved window, far from what the heap has taken yet: no fault,
- * the same line.
- * expect: buddymalloc: invalid free of 0x1: not memory of this heap
+ * Inside the reserved window, far from what the heap has taken yet: no fault.
+ * expect: buddymalloc: invalid free of 0x1: not the start of a block
  */
 #include "misuse.h"
 

@@ -5,7 +5,7 @@
 . "$(dirname "$0")/programs.sh"
 awk 'BEGIN {
 	print "#include <stdio.h>\n#include <string.h>"
-	for (i = 0; i < 1200; i++) {
+	for (i = 0; i < 500; i++) {
 		printf "struct s%d { int a[%d]; char b[%d]; struct s%d *next; };\n", i, i % 9 + 1, i % 30 + 1, i ? i - 1 : 0
 		printf "int f%d(struct s%d *p, int n)\n{\n\tint s = 0;\n\tfor (int i = 0; i < n; i++) {\n", i, i
 		printf "\t\ts += p->a[i %% %d] * %d;\n\t\tif (s > %d) { s ^= p->b[0]; memset(p->b, s, sizeof(p->b)); }\n", i % 9 + 1, i, i * 77
