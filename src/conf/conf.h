@@ -26,7 +26,7 @@ struct conf {
 	size_t slots;		/* pretend so many CPUs; 0: ask the kernel */
 };
 
-extern struct conf conf;
+extern struct conf conf __attribute__((visibility("hidden")));
 
 void conf_init(void);
 /* Calls fn for each option: its key, its values or form, and its help. */

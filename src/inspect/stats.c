@@ -6,6 +6,7 @@
 
 #include "conf/conf.h"
 #include "inspect/inspect.h"
+#include "os/os.h"
 
 #if CONFIG_REPLACE
 #define ALSO(bm_name, name)                                                    \
@@ -223,16 +224,25 @@ BM_EXPORT const char *bm_version(void)
 #endif
 }
 
+/* Many programs close their stderr before they end: a copy stays open. */
+static int exit_fd = -1;
+
+__attribute__((constructor)) static void at_start(void)
+{
+	if (conf.stats != STATS_OFF)
+		exit_fd = os_keep_fd(STDERR_FILENO);
+}
+
 /* Late: after the program's own destructors have had their say. */
 __attribute__((destructor(101))) static void at_exit(void)
 {
-	if (conf.stats == STATS_JSON)
-		bm_stats_print(STDERR_FILENO, BM_VIEW_JSON);
-	else if (conf.stats != STATS_OFF)
-		bm_stats_print(STDERR_FILENO, BM_VIEW_STATS);
+	if (exit_fd < 0)
+		return;
+	bm_stats_print(exit_fd, conf.stats == STATS_JSON ? BM_VIEW_JSON
+							 : BM_VIEW_STATS);
 	if (conf.stats != STATS_VIEWS)
 		return;
-	bm_stats_print(STDERR_FILENO, BM_VIEW_BUDDYINFO);
-	bm_stats_print(STDERR_FILENO, BM_VIEW_ZONEINFO);
-	bm_stats_print(STDERR_FILENO, BM_VIEW_SLABINFO);
+	bm_stats_print(exit_fd, BM_VIEW_BUDDYINFO);
+	bm_stats_print(exit_fd, BM_VIEW_ZONEINFO);
+	bm_stats_print(exit_fd, BM_VIEW_SLABINFO);
 }

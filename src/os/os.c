@@ -262,6 +262,11 @@ bool os_rseq_fence(void)
 	return syscall(SYS_membarrier, MEMBARRIER_EXPEDITED_RSEQ, 0, 0) == 0;
 }
 
+int os_keep_fd(int fd)
+{
+	return (int)syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 200);
+}
+
 void os_wait(uint32_t *word, uint32_t value)
 {
 	syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);

@@ -50,6 +50,9 @@ void os_yield(void);
 bool os_rseq_fence_register(void);
 bool os_rseq_fence(void);
 
+/* A copy of a file descriptor, out of the program's way; -1: refused. */
+int os_keep_fd(int fd);
+
 void os_wait(uint32_t *word, uint32_t value);
 void os_wake_all(uint32_t *word);
 

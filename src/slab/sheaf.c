@@ -59,9 +59,9 @@ static bool sheaf_full(uint32_t top)
 
 /*
  * What all sheaves together may have room for: one sixteenth of what the zones
- * have handed out, 8 MiB at least. It is room, not memory: half of it is empty
+ * have handed out, 4 MiB at least. It is room, not memory: half of it is empty
  * and most of the rest was never touched. With 1 MiB, the server-like row of
- * two threads took 27 ns instead of 5.5 and its RSS was 4.7 instead of 5.5 MiB.
+ * two threads took 27 ns instead of 5.2 and its RSS was 4.7 instead of 5.6 MiB.
  */
 static size_t budget(void)
 {
@@ -69,7 +69,7 @@ static size_t budget(void)
 
 	for (unsigned i = 0; i < nodes.nr_zones; i++)
 		used += READ_ONCE(nodes.zones[i]->used_pages);
-	return max_u64(MIB(8), (used << topo.page_shift) / 16);
+	return max_u64(MIB(4), (used << topo.page_shift) / 16);
 }
 
 static bool claim(size_t bytes)

@@ -28,7 +28,7 @@ enum {
 	RECIPROCAL_SHIFT = 40,
 	SHEAF_OBJECTS = 126,		/* places of a sheaf of 1 KiB */
 	SHEAF_BUDGET = 16 << 10,	/* bytes of objects in one sheaf */
-	BARN_BUDGET = 256 << 10,	/* bytes of full sheaves of one owner */
+	BARN_BUDGET = 64 << 10,	/* bytes of full sheaves of one owner */
 };
 
 struct cache_node {

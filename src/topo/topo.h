@@ -18,7 +18,7 @@ struct topo {
 	bool huge_always;		/* THP = always: mind small heaps */
 };
 
-extern struct topo topo;
+extern struct topo topo __attribute__((visibility("hidden")));
 
 void topo_init(unsigned pretend_cpus);
 

@@ -172,7 +172,7 @@ static void crowd(void **state)
 	int round, i;
 
 	(void)state;
-	for (round = 0; round < 6; round++) {
+	for (round = 0; round < 20; round++) {
 		for (i = 0; i < N; i++) {
 			size_t a = (size_t)8 << t_below(&rnd, 10);
 
@@ -186,7 +186,7 @@ static void crowd(void **state)
 			assert_int_equal(t_verify(b[i].p, b[i].n, i), -1);
 			free(b[i].p);
 		}
-		if (round == 2)
+		if (round == 3)
 			rss = t_rss();
 	}
 	if (t_rss() > rss + rss / 4 + (4 << 20))

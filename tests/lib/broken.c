@@ -123,7 +123,7 @@ void *realloc(void *p, size_t n)
 	if (is("realloc") && q && n >= 300 && old >= 300)
 		q[(n < old ? n : old) / 2] ^= 1;
 	if (is("fails") && !q && p)
-		*(char *)p ^= 1;
+		++*(char *)p;
 	return q;
 }
 

@@ -1,9 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # timeout: 600
-# python3 and its own test modules: the system's, and the one on the path.
+# python3 and its own test modules: the system's, and the one on the path
+# (of that one two modules only, but for BM_LONG=1).
 . "$(dirname "$0")/programs.sh"
 seen=
+quick='test_json test_dict test_threading test_subprocess'
 for py in /usr/bin/python3 python3; do
 	have $py || continue
 	real=$($py -c 'import os, sys; print(os.path.realpath(sys.executable))') || continue
@@ -33,7 +35,10 @@ print(c.most_common(3))
 END
 	same "python ($real)" "$real" "$tmp/work.py"
 	PYTHONMALLOC=malloc same "python, PYTHONMALLOC=malloc ($real)" env PYTHONMALLOC=malloc "$real" "$tmp/work.py"
-	for t in test_json test_dict test_threading test_subprocess; do
+	tests_of=$quick
+	quick='test_json test_dict'
+	[ "${BM_LONG-}" = 1 ] && quick=$tests_of
+	for t in $tests_of; do
 		if "$real" -c "import test.$t" >/dev/null 2>&1; then
 			limit=240 passes "python -m test $t ($real)" "$real" -m test -q "$t"
 		else
