@@ -2,9 +2,11 @@
 /*
  * Threads that come and go: 20,000 (BM_LONG=1: 200,000), a few at a time.
  * Each allocates, frees some, frees what an earlier one left, and ends
- * without a clean-up. Contents hold, the resident size stays.
+ * without a clean-up. Contents hold, the resident size stays, and the caches
+ * hold at most 1 MiB or a sixteenth of what is live (and a sheaf a CPU).
  */
 #include "../lib/t.h"
+#include "buddymalloc.h"
 
 enum { AT_ONCE = 8, SHARED = 512 };
 
@@ -58,9 +60,16 @@ int main(void)
 	unsigned total = t_long() ? 200000 : 20000, done, i;
 	pthread_t th[AT_ONCE];
 	pthread_attr_t attr;
-	size_t early = 0, late;
+	size_t early = 0, late, cap;
+	void (*stats)(struct bm_stats *);
+	struct bm_stats st;
 
 	t_start("stress/threads", t_long() ? 600 : 90);
+#ifdef PREFIXED
+	stats = bm_stats;
+#else
+	stats = (void (*)(struct bm_stats *))t_sym("bm_stats");
+#endif
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, 65536);
 	for (i = 0; i < SHARED; i++)
@@ -70,11 +79,17 @@ int main(void)
 			T_CHECK(!pthread_create(&th[i], &attr, life, (void *)(uintptr_t)(done + i)));
 		for (i = 0; i < AT_ONCE; i++)
 			pthread_join(th[i], NULL);
-		if (done == 2000)
+		if (done == total / 4)
 			early = t_rss();
 	}
 	late = t_rss();
 	t_say("%u threads: RSS %zu KiB, then %zu KiB", done, early >> 10, late >> 10);
+	if (stats) {
+		stats(&st);
+		t_say("%zu KiB live, %zu KiB in caches", st.live_bytes >> 10, st.cached_bytes >> 10);
+		cap = st.live_bytes / 16 > 1 << 20 ? st.live_bytes / 16 : 1 << 20;
+		T_CHECK(st.cached_bytes <= cap + cap / 4);
+	}
 	T_CHECK(late < early + early / 8 + (3 << 20));
 	return t_done();
 }
