@@ -98,7 +98,8 @@ static void run(int pairs, size_t max, double seconds)
 	if (getenv("BM_SLOW"))
 		return;
 	T_CHECK(ops > 10000);
-	T_CHECK(peak <= first + first / 10 + (2 << 20));
+	/* The sheaves fill for a while, up to their bound of 4 MiB. */
+	T_CHECK(peak <= first + first / 10 + (4 << 20));
 }
 
 int main(void)
