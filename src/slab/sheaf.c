@@ -82,6 +82,35 @@ static bool claim(size_t bytes)
 	return false;
 }
 
+/*
+ * Room for as many of the wanted objects as the budget allows. Over it a sheaf
+ * of 4 KiB is still given, since small objects one by one cost too much; larger
+ * objects then go straight to their slabs.
+ */
+static unsigned claim_capacity(const struct cache *cache, unsigned wanted)
+{
+	for (; wanted; wanted /= 2) {
+		size_t bytes = (size_t)wanted * cache->size;
+
+		if (claim(bytes))
+			break;
+		if (bytes <= KIB(4)) {
+			__atomic_add_fetch(&pool.claimed, bytes,
+					   __ATOMIC_RELAXED);
+			break;
+		}
+	}
+	return wanted;
+}
+
+static void pool_put(uint32_t base)
+{
+	lock(&pool.lock, LOCK_SHEAVES);
+	sheaf_at(base)->link = pool.free;
+	pool.free = base;
+	unlock(&pool.lock, LOCK_SHEAVES);
+}
+
 /* The last of the reserve is not used: then objects go one by one. */
 static bool grow_pool(void)
 {
@@ -127,16 +156,12 @@ static uint32_t sheaf_new(const struct cache *cache, unsigned capacity)
 		if (!base && !grow_pool())
 			return 0;
 	}
-	while (!claim((size_t)capacity * cache->size)) {
-		if (capacity <= 2) {
-			__atomic_add_fetch(&pool.claimed,
-					   (size_t)capacity * cache->size,
-					   __ATOMIC_RELAXED);
-			break;
-		}
-		capacity /= 2;
-	}
 	sheaf = sheaf_at(base);
+	capacity = claim_capacity(cache, capacity);
+	if (!capacity) {
+		pool_put(base);
+		return 0;
+	}
 	sheaf->capacity = (uint8_t)capacity;
 	sheaf->class = cache->class;
 	base += SHEAF_BYTES - capacity * 8;
@@ -152,10 +177,7 @@ static void sheaf_drop(uint32_t top)
 	__atomic_sub_fetch(&pool.claimed,
 			   (size_t)sheaf->capacity * caches[sheaf->class].size,
 			   __ATOMIC_RELAXED);
-	lock(&pool.lock, LOCK_SHEAVES);
-	sheaf->link = pool.free;
-	pool.free = base;
-	unlock(&pool.lock, LOCK_SHEAVES);
+	pool_put(base);
 }
 
 /* Every object goes home, the sheaf to the pool. */

@@ -197,7 +197,7 @@ static void run(int threads, double seconds)
 
 int main(void)
 {
-	double s = t_long() ? 60 : 1.5;
+	double s = getenv("BM_SECONDS") ? atof(getenv("BM_SECONDS")) : t_long() ? 60 : 1.5;
 	size_t rss;
 	int i;
 
@@ -205,8 +205,10 @@ int main(void)
 	for (i = 0; i < MAILBOX; i++)
 		pthread_mutex_init(&mailbox[i].lock, NULL);
 	run(1, s);
-	run(2, s);
-	run(8, s);
+	if (!getenv("BM_SINGLE")) {	/* rseq:fake is for one thread */
+		run(2, s);
+		run(8, s);
+	}
 	malloc_trim(0);
 	rss = t_rss();
 	if (t_ours())
