@@ -25,7 +25,6 @@
 
 #include "base/print.h"
 #include "buddymalloc.h"
-#include "conf/conf.h"
 #include "malloc/fast.h"
 
 #if CONFIG_REPLACE
@@ -327,18 +326,13 @@ void _ZdlPvSt11align_val_tRKSt9nothrow_t(void *p, size_t align, NOTHROW_TAG)
 
 void _ZdlPvm(void *p, size_t size)
 {
-	if (unlikely(conf.check))
-		bm_free_sized(p, size);
-	else
-		free_fast(p);
+	free_sized_fast(p, size, false);
 }
 
 void _ZdlPvmSt11align_val_t(void *p, size_t size, size_t align)
 {
-	if (unlikely(conf.check))
-		bm_free_aligned_sized(p, align, size);
-	else
-		free_fast(p);
+	(void)align;
+	free_sized_fast(p, size, true);
 }
 
 ALIAS(_ZdlPv) void _ZdaPv(void *p);

@@ -28,6 +28,20 @@
 #define always_inline inline __attribute__((always_inline))
 #define aligned_to(n) __attribute__((aligned(n)))
 #define BM_EXPORT __attribute__((visibility("default")))
+
+/* The plain name for the code of a bm_ function (not with --disable-replace). */
+#if !CONFIG_REPLACE
+#define ALSO(bm_name, name)
+#elif __has_attribute(copy)
+#define ALSO(bm_name, name)                                                    \
+	extern __typeof__(bm_name) name BM_EXPORT                              \
+		__attribute__((alias(#bm_name), copy(bm_name)));
+#else
+#define ALSO(bm_name, name)                                                    \
+	extern __typeof__(bm_name) name BM_EXPORT                              \
+		__attribute__((alias(#bm_name)));
+#endif
+
 /* Few words, reached in one instruction, never allocated at first use. */
 #define thread_local_word __thread __attribute__((tls_model("initial-exec")))
 

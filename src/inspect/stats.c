@@ -8,14 +8,6 @@
 #include "inspect/inspect.h"
 #include "os/os.h"
 
-#if CONFIG_REPLACE
-#define ALSO(bm_name, name)                                                    \
-	extern __typeof__(bm_name) name BM_EXPORT                              \
-		__attribute__((alias(#bm_name), copy(bm_name)));
-#else
-#define ALSO(bm_name, name)
-#endif
-
 static void add_slots(struct bm_stats *s)
 {
 	for (uint32_t i = 0; i < percpu.max_active; i++) {

@@ -14,14 +14,6 @@
 #include "conf/conf.h"
 #include "malloc/fast.h"
 
-#if CONFIG_REPLACE
-#define ALSO(bm_name, name)                                                    \
-	extern __typeof__(bm_name) name BM_EXPORT                              \
-		__attribute__((alias(#bm_name), copy(bm_name)));
-#else
-#define ALSO(bm_name, name)
-#endif
-
 BM_EXPORT void *bm_malloc(size_t size)
 {
 	return malloc_fast(size);
@@ -198,8 +190,8 @@ BM_EXPORT size_t bm_malloc_usable_size(void *ptr)
 }
 ALSO(bm_malloc_usable_size, malloc_usable_size)
 
-/* check:on: the size must be one that malloc would have served so. */
-static cold void check_size(const void *p, size_t size, bool aligned)
+/* The size must be one that malloc would have served so. */
+static void check_size(const void *p, size_t size, bool aligned)
 {
 	size_t have;
 	bool right;
@@ -222,20 +214,23 @@ static cold void check_size(const void *p, size_t size, bool aligned)
 	      size, have);
 }
 
+void free_sized_slow(void *p, size_t size, bool aligned)
+{
+	if (conf.check)
+		check_size(p, size, aligned);
+	free_slow(p);
+}
+
 BM_EXPORT void bm_free_sized(void *ptr, size_t size)
 {
-	if (unlikely(conf.check))
-		check_size(ptr, size, false);
-	free_fast(ptr);
+	free_sized_fast(ptr, size, false);
 }
 ALSO(bm_free_sized, free_sized)
 
 BM_EXPORT void bm_free_aligned_sized(void *ptr, size_t align, size_t size)
 {
 	(void)align;
-	if (unlikely(conf.check))
-		check_size(ptr, size, true);
-	free_fast(ptr);
+	free_sized_fast(ptr, size, true);
 }
 ALSO(bm_free_aligned_sized, free_aligned_sized)
 

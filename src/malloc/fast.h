@@ -28,17 +28,27 @@ static always_inline void *malloc_fast(size_t size)
 	return likely(p) ? p : malloc_slow(size);
 }
 
-static always_inline void free_fast(void *p)
+/* False: not done; free_slow() knows what p is. */
+static always_inline bool free_try(void *p)
 {
 	size_t unit = ((uintptr_t)p - window.base) >> UNIT_SHIFT;
 
-	if (unlikely(unit >= window.nr_units)) {
-		free_slow(p);
-		return;
-	}
 	/* A large block's entry is 0: row 0 of a group, always the nil top. */
-	if (unlikely(!rseq_push(p, window.map[unit])))
+	return likely(unit < window.nr_units) &&
+	       likely(rseq_push(p, window.map[unit]));
+}
+
+static always_inline void free_fast(void *p)
+{
+	if (unlikely(!free_try(p)))
 		free_slow(p);
+}
+
+/* Under check:on every push fails, so the size is looked at in the slow way. */
+static always_inline void free_sized_fast(void *p, size_t size, bool aligned)
+{
+	if (unlikely(!free_try(p)))
+		free_sized_slow(p, size, aligned);
 }
 
 #endif

@@ -55,8 +55,7 @@ static void give_pages(struct page *page)
 
 void *large_alloc(size_t size, size_t align, bool zero)
 {
-	size_t npages = bytes_to_pages(size ? size : 1);
-	size_t align_pages = 1;
+	size_t npages, align_pages = 1;
 	struct page *page = NULL;
 	unsigned kind = CLEAN;
 	void *p;

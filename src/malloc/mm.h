@@ -25,6 +25,8 @@ void mm_leave(void);
 
 void *malloc_slow(size_t size) cold;
 void free_slow(void *p) cold;
+/* As free_slow(); with check:on the size must be right. */
+void free_sized_slow(void *p, size_t size, bool aligned) cold;
 /* As malloc_fast(), the memory zero. */
 void *malloc_zeroed(size_t size);
 /* Of one class, whatever its alignment. */

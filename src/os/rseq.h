@@ -54,7 +54,7 @@ struct percpu_base {	/* the x86-64 sequences know the offsets */
 	uintptr_t nil;		/* (C) the nil rows */
 	intptr_t dist;		/* (C) from a thread's seat to its rseq area */
 	uintptr_t field;	/* (C) which field is the slot's number */
-};
+} aligned_to(32);
 
 /*
  * Alone in its page, which a fork child gets zeroed (MADV_WIPEONFORK works on
@@ -191,7 +191,7 @@ slow:
 static inline bool rseq_swap(uint32_t slot, uint32_t *row, uint32_t old,
 			     uint32_t new)
 {
-	uintptr_t area = RSEQ_AREA, r;
+	uintptr_t area = RSEQ_AREA, r = 0;
 
 	__asm__ goto volatile(
 		RSEQ_BEGIN

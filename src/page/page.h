@@ -82,7 +82,7 @@ struct window {
 	unsigned page_shift;	/* (C) copy of topo's, beside the rest */
 	size_t bytes;		/* (A) */
 	size_t nr_pages;	/* (C) */
-};
+} aligned_to(64);
 
 extern struct window window __attribute__((visibility("hidden")));
 

@@ -158,16 +158,13 @@ void zone_give_locked(struct zone *zone, pfn_t pfn, unsigned order,
 bool zone_cut_locked(struct zone *zone, struct page *page, unsigned order,
 		     size_t npages)
 {
-	size_t half = ((size_t)1 << order) / 2;
+	size_t size = (size_t)1 << order, half = size / 2;
 	struct page *upper;
 	bool clean;
 
 	page->type = PAGE_NONE;
-	if (npages == 2 * half || !order) {
-		if (kind_of(page, order) != MIXED)
-			return kind_of(page, order) == CLEAN;
-		npages = 2 * half;
-	}
+	if (npages == size && kind_of(page, order) != MIXED)
+		return kind_of(page, order) == CLEAN;
 	upper = halve(page, order);
 	if (npages <= half) {
 		add(zone, upper, order - 1);
