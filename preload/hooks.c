@@ -62,8 +62,10 @@ __asm__(".text\n"
 	".size vfork, . - vfork\n");
 #endif
 
+pid_t vfork_parent(long result);
+
 /* The parent's end of vfork, after the child has gone (or never came). */
-__attribute__((visibility("hidden"), used)) pid_t vfork_parent(long result)
+__attribute__((used)) pid_t vfork_parent(long result)
 {
 	mm_undivert();
 	if (result < 0) {

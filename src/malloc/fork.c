@@ -65,18 +65,18 @@ static void child(void)
 }
 
 /*
- * Other threads' sheaves were copied at any moment: they are not used. Locks
- * may be held by threads that are not here: they are broken, and what one of
- * them was changing just then is lost. A program that calls _Fork from one of
- * several threads may only call what a signal handler may.
+ * Other threads' sheaves and page lists were copied at any moment: they are
+ * not used. A lock may be held by a thread that is not here: what is under it
+ * was being changed, so it is forgotten and left alone (a new epoch tells old
+ * from new); the child has less memory to reuse, and no wrong memory.
  */
 void fork_recover(void)
 {
 	memset(&state, 0, sizeof(state));
-	sheaves_break_locks();
-	caches_break_locks();
+	sheaves_recover();
+	caches_recover();
 	for (unsigned i = 0; i < nodes.nr_zones; i++)
-		zone_break_locks(nodes.zones[i]);
+		zone_recover(nodes.zones[i]);
 	percpu_switch.started = 1;
 	percpu_recover();
 }

@@ -52,7 +52,7 @@ struct page {
 	uint8_t type;
 	uint8_t order;		/* free blocks and slabs */
 	uint8_t flags;
-	uint8_t unused;
+	uint8_t epoch;		/* free blocks and slabs: see malloc/fork.c */
 	uint32_t npages;	/* PAGE_LARGE: its length */
 	struct list link;	/* free area (Z), or partial list (L) */
 	union {

@@ -128,8 +128,10 @@ static struct slot *enter_any(uint32_t *nr)
 {
 	uint32_t at = seat.slot;
 
+	/* Among those in use: one more is taken only when all are busy. */
 	if (!at)
-		at = (uint32_t)((uintptr_t)&seat >> 12) * 2654435761u >> 8;
+		at = ((uint32_t)((uintptr_t)&seat >> 12) * 2654435761u >> 8) %
+		     max_u64(READ_ONCE(percpu.max_active), 1);
 	else
 		at--;
 	for (uint32_t i = 0;; i++, at++) {
@@ -239,6 +241,7 @@ void percpu_child(bool keep_rows)
 			continue;
 		memset(slot_row(i, 0), 0, (size_t)1 << ROWS_SHIFT);
 		memset(slot->spare, 0, sizeof(slot->spare));
+		memset(&slot->pcp, 0, sizeof(slot->pcp));
 	}
 }
 

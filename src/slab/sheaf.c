@@ -491,7 +491,11 @@ size_t sheaves_made(void)
 	return READ_ONCE(pool.made);
 }
 
-void sheaves_break_locks(void)
+void sheaves_recover(void)
 {
+	if (pool.lock.word) {
+		pool.free = 0;
+		pool.made++;
+	}
 	pool.lock.word = 0;
 }

@@ -42,8 +42,8 @@ enum sheaf_result cache_free(void *p, unsigned entry, struct slot *slot,
  * (when percpu_stop() could fence) those of the slots too.
  */
 void sheaves_drain(bool rows);
-/* In a child of _Fork: see malloc/fork.c. */
-void sheaves_break_locks(void);
+/* In a child of _Fork: as caches_recover(). */
+void sheaves_recover(void);
 
 /* Bytes that sheaves could hold now, and sheaves that exist. */
 size_t sheaves_claimed(void);

@@ -63,6 +63,7 @@ static struct page *new_slab(struct cache *cache, unsigned hint,
 		return NULL;
 	slab->type = PAGE_SLAB;
 	slab->order = cache->order;
+	slab->epoch = cache->node->epoch;
 	slab->slab.cache = cache;
 	slab->slab.nr_free = slab->slab.fresh = slab->slab.hint = 0;
 	slab->slab.bin = SLAB_FULL;
@@ -206,6 +207,7 @@ void slab_put(struct cache *cache, struct pcp *pcp, void **slots, unsigned n)
 {
 	struct cache_node *node = cache->node;
 	struct list surplus;
+	unsigned home = 0;
 
 	list_init(&surplus);
 	lock(&node->list_lock, LOCK_LIST);
@@ -214,10 +216,13 @@ void slab_put(struct cache *cache, struct pcp *pcp, void **slots, unsigned n)
 		unsigned nr = number(cache, slab, slots[i]), w = nr / 64;
 		uint64_t bit = 1ull << nr % 64, *word = &bits_of(slab)[w];
 
+		if (unlikely(slab->epoch != node->epoch))
+			continue;
 		if (unlikely(nr >= slab->slab.fresh || *word & bit))
 			fatal("double free of %p (size class %u)", slots[i],
 			      cache->size);
 		*word |= bit;
+		home++;
 		if (!slab->slab.nr_free++ || w < slab->slab.hint)
 			slab->slab.hint = (uint16_t)w;
 		if (slab->slab.nr_free == slab->slab.fresh) {
@@ -232,7 +237,7 @@ void slab_put(struct cache *cache, struct pcp *pcp, void **slots, unsigned n)
 		}
 		set_bin(node, slab, bin_of(cache, slab));
 	}
-	node->nr_out -= n;
+	node->nr_out -= home;
 	unlock(&node->list_lock, LOCK_LIST);
 	free_slabs(cache, &surplus, pcp);
 }
@@ -263,14 +268,22 @@ void caches_shrink(void)
 	}
 }
 
-void caches_break_locks(void)
+void caches_recover(void)
 {
 	for (unsigned class = 1; class < NR_CLASSES; class++) {
 		struct cache_node *node = caches[class].node;
 
+		if (node->list_lock.word) {
+			memset(node->partial, 0, sizeof(node->partial));
+			node->nr_slabs = node->nr_empty = 0;
+			node->nr_out = 0;
+			node->epoch++;
+		}
 		node->list_lock.word = 0;
 		for (unsigned i = 0; i < ARRAY_SIZE(node->barns); i++)
-			node->barns[i].lock.word = 0;
+			if (node->barns[i].lock.word)
+				memset(&node->barns[i], 0,
+				       sizeof(node->barns[i]));
 	}
 }
 

@@ -35,6 +35,7 @@ struct cache_node {
 	struct lock list_lock;
 	uint32_t nr_slabs;			/* (L) */
 	uint32_t nr_empty;			/* (L) wholly at home, kept */
+	uint8_t epoch;				/* (C) but in a child of _Fork */
 	uint64_t nr_out;			/* (L) objects not at home */
 	struct list partial[SLAB_BINS];		/* (L) */
 	struct barn {
@@ -73,8 +74,11 @@ void slab_put(struct cache *cache, struct pcp *pcp, void **slots, unsigned n);
 
 /* The slabs that are wholly at home go back to their zone. */
 void caches_shrink(void);
-/* In a child of _Fork: see malloc/fork.c. */
-void caches_break_locks(void);
+/*
+ * In a child of _Fork: what was under a lock that a lost thread held is
+ * forgotten. Objects of a cache's older epoch are never brought home.
+ */
+void caches_recover(void);
 
 /* The descriptor of the slab that holds p, which has a map entry. */
 static inline struct page *slab_of(const void *p)

@@ -27,6 +27,7 @@ static void add(struct zone *zone, struct page *page, unsigned order)
 	struct free_area *area = &zone->free_area[order];
 
 	page->type = PAGE_FREE;
+	page->epoch = zone->epoch;
 	page->order = (uint8_t)order;
 	list_add(&page->link, &area->blocks[kind]);
 	area->nr[kind]++;
@@ -145,7 +146,7 @@ void zone_give_locked(struct zone *zone, pfn_t pfn, unsigned order,
 		if (buddy < zone->start || buddy + size > zone->present)
 			break;
 		page = page_at(buddy);
-		if (page->type != PAGE_FREE || page->order != order)
+		if (!page_is_free(zone, page) || page->order != order)
 			break;
 		zone_pick_locked(zone, page);
 		page_at(pfn)->type = PAGE_NONE;

@@ -4,6 +4,8 @@
  */
 #include "zone/zone.h"
 
+#include <string.h>
+
 #include "base/print.h"
 #include "os/os.h"
 
@@ -67,6 +69,8 @@ static struct page *take_long_locked(struct zone *zone, size_t npages,
 {
 	pfn_t from = zone->start, pfn = from;
 
+	if (zone->epoch)
+		return NULL;
 	while (pfn < zone->present && pfn - from < npages) {
 		struct page *page = page_at(pfn);
 
@@ -186,7 +190,7 @@ bool zone_resize(struct zone *zone, struct page *page, size_t npages)
 	} else {
 		next = end;
 		while (next < zone->present && next < pfn + npages &&
-		       page_at(next)->type == PAGE_FREE)
+		       page_is_free(zone, page_at(next)))
 			next += (pfn_t)1 << page_at(next)->order;
 		done = next >= pfn + npages;
 		if (done)
@@ -313,8 +317,14 @@ void zone_cut(struct zone *zone, size_t keep)
 	unlock(&zone->grow_lock, LOCK_GROW);
 }
 
-void zone_break_locks(struct zone *zone)
+void zone_recover(struct zone *zone)
 {
+	if (zone->lock.word) {
+		memset(zone->free_area, 0, sizeof(zone->free_area));
+		memset(zone->nonempty, 0, sizeof(zone->nonempty));
+		memset(zone->free_pages, 0, sizeof(zone->free_pages));
+		zone->epoch++;
+	}
 	zone->lock.word = 0;
 	zone->grow_lock.word = 0;
 }

@@ -52,6 +52,7 @@ struct zone {
 	pfn_t end;		/* (Z) end of the address space */
 	unsigned max_order;	/* (C) 1 GiB, or less in a small window */
 	uint8_t node, type;	/* (C) */
+	uint8_t epoch;		/* (C) but in a child of _Fork */
 	const char *name;	/* (C) */
 
 	uint64_t grows, purges, purged_pages;	/* (Z) */
@@ -59,6 +60,12 @@ struct zone {
 
 void zone_init(struct zone *zone, unsigned node, enum zone_type type,
 	       pfn_t start, pfn_t end);
+
+static inline bool page_is_free(const struct zone *zone,
+				const struct page *page)
+{
+	return page->type == PAGE_FREE && page->epoch == zone->epoch;
+}
 
 /* Buddies. A block of the order, dirty if one can be had; NULL: grow. */
 struct page *zone_take_locked(struct zone *zone, unsigned order);
@@ -94,8 +101,11 @@ size_t zone_reclaim(struct zone *zone, size_t target);
 size_t zone_high_watermark(const struct zone *zone);
 /* Where reclaim stops that the high watermark has started. */
 size_t zone_low_watermark(const struct zone *zone);
-/* In a child of _Fork: see malloc/fork.c. */
-void zone_break_locks(struct zone *zone);
+/*
+ * In a child of _Fork: a zone whose lock is held by a thread that is not here
+ * was being changed. It forgets its free blocks and goes on with a new epoch.
+ */
+void zone_recover(struct zone *zone);
 /* Address space beside what is used goes back, but for keep pages behind. */
 void zone_cut(struct zone *zone, size_t keep);
 
