@@ -33,7 +33,7 @@ static const struct option {
 	  &conf.debug, 0 },
 	{ "window", "SIZE", "address space to reserve, as 64g", SIZE,
 	  &conf.window, (size_t)1 << 46 },
-	{ "slots", "N", "pretend that the machine has so many CPUs", COUNT,
+	{ "slots", "N", "pretend that the machine has so many CPUs, if more", COUNT,
 	  &conf.slots, 4096 },
 };
 

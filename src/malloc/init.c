@@ -39,7 +39,7 @@ static bool stage_percpu(void)
 
 	if (conf.check)
 		mode = PERCPU_DIRECT;
-	else if (conf.rseq == RSEQ_OFF)
+	else if (conf.rseq == RSEQ_OFF || !topo.cpus)
 		mode = PERCPU_LOCKED;
 	else if (conf.rseq == RSEQ_FAKE)
 		mode = PERCPU_FAKE;

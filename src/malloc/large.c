@@ -134,7 +134,13 @@ static struct page *move(struct page *old, size_t npages)
 	if (!page)
 		return NULL;
 	if (!os_move(page_address(old), page_address(page), bytes)) {
-		give_pages(page);
+		/*
+		 * The kernel may have unmapped the place already, and nobody
+		 * else's mapping may fall into our window: map it again, or
+		 * else never use it.
+		 */
+		if (os_refresh(page_address(page), bytes))
+			give_pages(page);
 		return NULL;
 	}
 	page->flags |= PAGE_MOVED;

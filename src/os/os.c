@@ -213,7 +213,7 @@ unsigned os_possible_cpus(void)
 		if (buf[i] >= '0' && buf[i] <= '9')
 			last = (unsigned)number(buf + i, buf + n);
 	}
-	return n > 0 ? last + 1 : 1024;
+	return n > 0 ? last + 1 : 0;
 }
 
 unsigned os_current_cpu(void)

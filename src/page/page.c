@@ -62,7 +62,7 @@ bool pages_commit(pfn_t from, pfn_t to)
 	unsigned unit = UNIT_SHIFT - topo.page_shift;
 
 	return commit_array(window.map, (from >> unit) * sizeof(uint16_t),
-			    ((to >> unit) + 1) * sizeof(uint16_t)) &&
+			    (to >> unit) * sizeof(uint16_t)) &&
 	       commit_array(window.vmemmap, from << desc, to << desc) &&
 	       os_commit(pfn_address(from), (to - from) << topo.page_shift);
 }

@@ -84,6 +84,24 @@ struct window {
 	size_t nr_pages;	/* (C) */
 } aligned_to(64);
 
+/*
+ * A block changes between slab, run and page list without its zone's lock,
+ * while another thread may walk the zone by the lengths of blocks: the length
+ * that goes with a type is there before the type.
+ */
+static always_inline void page_set_type(struct page *page, enum page_type type)
+{
+	store_release(&page->type, (uint8_t)type);
+}
+
+/* How many pages the block that starts at a page has. */
+static always_inline size_t page_block_pages(const struct page *page)
+{
+	return load_acquire(&page->type) == PAGE_LARGE
+		       ? page->npages
+		       : (size_t)1 << page->order;
+}
+
 extern struct window window __attribute__((visibility("hidden")));
 
 /* False when not even a small window can be had. */

@@ -154,8 +154,8 @@ static struct slot *enter_current(uint32_t *nr)
 {
 	uint32_t at = percpu.mode == PERCPU_FAKE ? 0 : rseq_slot();
 
-	/* A CPU that came after the start, beyond what was possible then. */
-	if (at >= percpu.nr_slots || !usable(at))
+	/* No memory for this slot's rows: borrow another's. */
+	if (!usable(at))
 		return enter_any(nr);
 	lock(&percpu.slots[at].lock, LOCK_SLOT);
 	*nr = at;

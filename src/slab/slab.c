@@ -61,8 +61,8 @@ static struct page *new_slab(struct cache *cache, unsigned hint,
 
 	if (!slab)
 		return NULL;
-	slab->type = PAGE_SLAB;
 	slab->order = cache->order;
+	page_set_type(slab, PAGE_SLAB);
 	slab->epoch = cache->node->epoch;
 	slab->slab.cache = cache;
 	slab->slab.nr_free = slab->slab.fresh = slab->slab.hint = 0;
@@ -92,9 +92,9 @@ static void free_slab(struct cache *cache, struct page *slab,
 	memset(bits_of(slab), 0, (slab->slab.fresh + 63) / 64 * 8);
 	for (unsigned i = unit; i < npages; i += unit)
 		page_at(pfn_of(slab) + i)->type = PAGE_NONE;
-	slab->type = PAGE_LARGE;
 	slab->flags = 0;
 	slab->npages = (uint32_t)npages;
+	page_set_type(slab, PAGE_LARGE);
 	node_free(slab, pcp);
 }
 

@@ -15,7 +15,10 @@ void topo_init(unsigned pretend_cpus)
 	if (!is_pow2(huge) || huge < page_bytes() || huge > MIB(32))
 		huge = MIB(2);
 	topo.pageblock_order = log2_floor(huge) - topo.page_shift;
-	topo.slots = pretend_cpus ? pretend_cpus : os_possible_cpus();
+	topo.cpus = os_possible_cpus();
+	topo.slots = pretend_cpus > topo.cpus ? pretend_cpus : topo.cpus;
+	if (!topo.slots)
+		topo.slots = 64;
 	topo.nodes = 1;
 	topo.ram_bytes = os_total_ram();
 	topo.huge_always = os_huge_pages_always();

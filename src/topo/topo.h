@@ -12,7 +12,8 @@
 struct topo {
 	unsigned page_shift;		/* 12, 14 or 16 */
 	unsigned pageblock_order;	/* a huge page, in orders */
-	unsigned slots;			/* possible CPUs */
+	unsigned cpus;			/* possible ones; 0: unknown */
+	unsigned slots;			/* as many, or more to pretend */
 	unsigned nodes;
 	size_t ram_bytes;
 	bool huge_always;		/* THP = always: mind small heaps */

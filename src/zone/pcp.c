@@ -67,18 +67,18 @@ struct page *pcp_alloc(struct pcp *pcp, struct zone *zone, unsigned order,
 	page = pop(list);
 	pcp->count -= (size_t)1 << order;
 	*kind = page->flags & PAGE_DIRTY ? DIRTY : CLEAN;
-	page->type = PAGE_LARGE;
 	page->flags = 0;
 	page->npages = 1u << order;
+	page_set_type(page, PAGE_LARGE);
 	return page;
 }
 
 void pcp_free(struct pcp *pcp, struct zone *zone, struct page *page,
 	      unsigned order)
 {
-	page->type = PAGE_PCP;
 	page->order = (uint8_t)order;
 	page->flags = PAGE_DIRTY | PAGE_FREED;
+	page_set_type(page, PAGE_PCP);
 	list_add(&page->link, &pcp->blocks[zone->type][order]);
 	pcp->count += (size_t)1 << order;
 	if (pcp->count > pcp_high())

@@ -32,13 +32,6 @@ void zone_init(struct zone *zone, unsigned node, enum zone_type type,
 					  log2_floor(end - start));
 }
 
-/* How many pages the block that starts at a page has. */
-static size_t block_pages(const struct page *page)
-{
-	return page->type == PAGE_LARGE ? page->npages
-					: (size_t)1 << page->order;
-}
-
 /*
  * Takes the free blocks that cover [from, to); what the last one has more
  * stays free. True: they are clean.
@@ -74,7 +67,7 @@ static struct page *take_long_locked(struct zone *zone, size_t npages,
 	while (pfn < zone->present && pfn - from < npages) {
 		struct page *page = page_at(pfn);
 
-		pfn += block_pages(page);
+		pfn += page_block_pages(page);
 		if (page->type != PAGE_FREE)
 			from = pfn;
 	}
