@@ -193,6 +193,34 @@ static void test_misuse(void **state)
 	assert_false(dies(cache, slots[0]));
 }
 
+/*
+ * The descriptors behind a slab's own hold its bits, and before that they were
+ * the descriptors of smaller blocks, with flags and lengths in them.
+ */
+static void test_old_descriptors(void **state)
+{
+	struct cache *cache = &caches[class_of(16)];
+	struct zone *zone = nodes.zones[ZONE_NORMAL];
+	static struct page *runs[4096];
+	static void *slots[8192];
+	unsigned kind, n = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(runs); i++)
+		runs[i] = zone_alloc(zone, 1 + unit_below(3), 1, true, &kind);
+	for (unsigned i = 0; i < ARRAY_SIZE(runs); i++)
+		zone_free(zone, runs[i]);
+	while (n + 64 <= ARRAY_SIZE(slots)) {
+		n += slab_take(cache, 0, NULL, slots + n, 64, NULL);
+		slab_put(cache, NULL, slots + n - 7, 7);
+		n -= 7;
+	}
+	qsort(slots, n, sizeof(void *), by_address);
+	for (unsigned i = 1; i < n; i++)
+		assert_true((char *)slots[i] - (char *)slots[i - 1] >= 16);
+	slab_put(cache, NULL, slots, n);
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -207,6 +235,7 @@ int main(void)
 		cmocka_unit_test(test_classes),
 		cmocka_unit_test(test_geometry),
 		cmocka_unit_test(test_model),
+		cmocka_unit_test(test_old_descriptors),
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_misuse),
 	};
