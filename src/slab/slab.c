@@ -61,6 +61,8 @@ static struct page *new_slab(struct cache *cache, unsigned hint,
 
 	if (!slab)
 		return NULL;
+	/* Smaller blocks may have begun here before: old descriptors. */
+	memset(bits_of(slab), 0, (cache->objects + 63u) / 64 * 8);
 	slab->order = cache->order;
 	page_set_type(slab, PAGE_SLAB);
 	slab->epoch = cache->node->epoch;
