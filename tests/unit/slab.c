@@ -211,9 +211,11 @@ static void test_old_descriptors(void **state)
 	for (unsigned i = 0; i < ARRAY_SIZE(runs); i++)
 		zone_free(zone, runs[i]);
 	while (n + 64 <= ARRAY_SIZE(slots)) {
-		n += slab_take(cache, 0, NULL, slots + n, 64, NULL);
-		slab_put(cache, NULL, slots + n - 7, 7);
-		n -= 7;
+		unsigned got = slab_take(cache, 0, NULL, slots + n, 64, NULL);
+		unsigned back = got > 7 ? 7 : 0;
+
+		n += got - back;
+		slab_put(cache, NULL, slots + n, back);
 	}
 	qsort(slots, n, sizeof(void *), by_address);
 	for (unsigned i = 1; i < n; i++)
