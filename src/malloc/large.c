@@ -22,6 +22,7 @@ enum {
 };
 
 static struct {
+	uint32_t work;		/* (A) 0: not tried yet, 1: yes, 2: no */
 	uint64_t total;		/* (A) */
 	uint32_t live;		/* (A) blocks that lie in a moved mapping */
 } moves;
@@ -121,6 +122,15 @@ static bool resize(struct page *page, size_t npages)
 	return done;
 }
 
+static bool may_move(size_t bytes)
+{
+	if (bytes < MOVE_MIN || READ_ONCE(moves.live) >= MOVES_MAX)
+		return false;
+	if (!READ_ONCE(moves.work))
+		WRITE_ONCE(moves.work, os_move_works() ? 1 : 2);
+	return READ_ONCE(moves.work) == 1;
+}
+
 /* A new run with the old one's pages moved into it; NULL: copy instead. */
 static struct page *move(struct page *old, size_t npages)
 {
@@ -128,7 +138,7 @@ static struct page *move(struct page *old, size_t npages)
 	struct page *page;
 	unsigned kind;
 
-	if (bytes < MOVE_MIN || READ_ONCE(moves.live) >= MOVES_MAX)
+	if (!may_move(bytes))
 		return NULL;
 	page = take_pages(npages, 1, &kind);
 	if (!page)

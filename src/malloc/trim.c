@@ -25,6 +25,8 @@ int mm_trim(void)
 		slot = slot_enter(&nr);
 		for (unsigned i = 0; i < nodes.nr_zones; i++)
 			pages += zone_reclaim(nodes.zones[i], 0);
+		for (unsigned i = 0; i < nodes.nr_zones; i++)
+			zone_shrink(nodes.zones[i]);
 		slot_exit(slot);
 	}
 	mm_leave();

@@ -90,6 +90,11 @@ bool os_purge(void *addr, size_t bytes)
 	return advise(addr, bytes, MADV_DONTNEED);
 }
 
+bool os_uncommit(void *addr, size_t bytes)
+{
+	return map(addr, bytes, PROT_NONE, anonymous | MAP_FIXED) == addr;
+}
+
 bool os_refresh(void *addr, size_t bytes)
 {
 	return map(addr, bytes, PROT_READ | PROT_WRITE,
@@ -101,6 +106,23 @@ bool os_move(void *from, void *to, size_t bytes)
 	return (void *)syscall(SYS_mremap, from, bytes, bytes,
 			       MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP,
 			       to) == to;
+}
+
+bool os_move_works(void)
+{
+	size_t page = os_page_size();
+	char *p = os_map(2 * page);
+	bool works = false;
+
+	if (!p)
+		return false;
+	p[0] = 1;
+	if (os_move(p, p + page, page) && p[page] == 1) {
+		p[0] = 2;
+		works = os_purge(p, page) && p[0] == 0;
+	}
+	os_unmap(p, 2 * page);
+	return works;
 }
 
 void os_no_huge(void *addr, size_t bytes)

@@ -24,10 +24,17 @@ void os_unmap(void *addr, size_t bytes);
 bool os_commit(void *addr, size_t bytes);
 /* Drops the memory of pages; they read as zeros again. */
 bool os_purge(void *addr, size_t bytes);
+/* Takes the use of pages back: reserved again, uncharged. */
+bool os_uncommit(void *addr, size_t bytes);
 /* Puts fresh pages over a range, undoing moves and advice: one VMA again. */
 bool os_refresh(void *addr, size_t bytes);
 /* Moves pages to a mapped place, leaving the old range mapped and empty. */
 bool os_move(void *from, void *to, size_t bytes);
+/*
+ * Whether a moved range's old place is really empty: an emulator that only
+ * half knows the call would give old data back as clean pages.
+ */
+bool os_move_works(void);
 /* Small-object memory of a young heap is not to become huge pages. */
 void os_no_huge(void *addr, size_t bytes);
 /* The pages read as zeros in a fork child. False where the kernel cannot. */

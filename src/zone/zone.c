@@ -293,6 +293,52 @@ size_t zone_reclaim(struct zone *zone, size_t target)
 	}
 }
 
+/* Where the free blocks at the end of the zone begin. */
+static pfn_t free_tail_locked(const struct zone *zone)
+{
+	pfn_t end = zone->present;
+
+	for (unsigned order = zone->max_order + 1; order-- > 0;) {
+		pfn_t size = (pfn_t)1 << order;
+
+		while (!(end & (size - 1)) && end - zone->start >= size &&
+		       page_is_free(zone, page_at(end - size)) &&
+		       page_at(end - size)->order == order) {
+			end -= size;
+			order = zone->max_order;
+			size = (pfn_t)1 << order;
+		}
+	}
+	return end;
+}
+
+void zone_shrink(struct zone *zone)
+{
+	pfn_t block = (pfn_t)1 << topo.pageblock_order;
+	pfn_t tail, cut, was;
+	bool clean = true;
+
+	lock(&zone->grow_lock, LOCK_GROW);
+	lock(&zone->lock, LOCK_ZONE);
+	was = zone->present;
+	tail = free_tail_locked(zone);
+	cut = align_up(tail, block);
+	if (cut < was) {
+		clean = absorb_locked(zone, tail, was);
+		zone->present = cut;
+		zone_give_range_locked(zone, tail, cut, clean ? CLEAN : DIRTY);
+	}
+	unlock(&zone->lock, LOCK_ZONE);
+	if (cut < was && !os_uncommit(pfn_address(cut),
+				      (was - cut) << topo.page_shift)) {
+		lock(&zone->lock, LOCK_ZONE);
+		zone->present = was;
+		zone_give_range_locked(zone, cut, was, clean ? CLEAN : DIRTY);
+		unlock(&zone->lock, LOCK_ZONE);
+	}
+	unlock(&zone->grow_lock, LOCK_GROW);
+}
+
 void zone_cut(struct zone *zone, size_t keep)
 {
 	pfn_t block = (pfn_t)1 << topo.pageblock_order;

@@ -106,6 +106,11 @@ size_t zone_low_watermark(const struct zone *zone);
  * was being changed. It forgets its free blocks and goes on with a new epoch.
  */
 void zone_recover(struct zone *zone);
+/*
+ * The free end of the zone is reserved address space again: what strict
+ * overcommit charges for it is given back too.
+ */
+void zone_shrink(struct zone *zone);
 /* Address space beside what is used goes back, but for keep pages behind. */
 void zone_cut(struct zone *zone, size_t keep);
 

@@ -187,6 +187,33 @@ static void test_model(void **state)
 	assert_int_equal(zone->free_pages[DIRTY], 0);
 }
 
+/* The free end goes back; what is used stays, and the zone grows again. */
+static void test_shrink(void **state)
+{
+	unsigned kind;
+	struct page *a = zone_alloc(zone, 3000, 1, true, &kind);
+	struct page *b = zone_alloc(zone, 3000, 1, true, &kind);
+
+	(void)state;
+	mark(a, 3000, 1);
+	zone_free(zone, b);
+	zone_shrink(zone);
+	assert_true(zone->present - pfn_of(a) <
+		    3000 + 2 * ((size_t)1 << topo.pageblock_order));
+	walk();
+	mark(a, 3000, 0);
+	zone_free(zone, a);
+	zone_shrink(zone);
+	assert_int_equal(zone->present, zone->start);
+	walk();
+	a = zone_alloc(zone, 5000, 1, true, &kind);
+	assert_int_equal(kind, CLEAN);
+	assert_true(is_zero(a, 5000));
+	zone_free(zone, a);
+	mark(a, 0, 0);
+	walk();
+}
+
 /* A resident block is handed out before an untouched one. */
 static void test_dirty_first(void **state)
 {
@@ -256,6 +283,7 @@ int main(void)
 		cmocka_unit_test(test_dirty_first),
 		cmocka_unit_test(test_exact),
 		cmocka_unit_test(test_model),
+		cmocka_unit_test(test_shrink),
 		cmocka_unit_test(test_long),
 	};
 
