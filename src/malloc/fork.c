@@ -34,19 +34,27 @@ bool fork_diverted(void)
 
 static void prepare(void)
 {
-	/* A signal handler inside a slow path forks: locks are as they are. */
-	if (seat.inside || !percpu_switch.started)
+	/*
+	 * Inside, so that a signal handler in the middle of this takes no
+	 * lock. Refused where a handler inside a slow path forks: then locks
+	 * are as they are.
+	 */
+	if (!mm_enter())
 		return;
-	state.at_rest = percpu_stop();
-	state.shut_by = &seat;
+	if (percpu_switch.started) {
+		state.at_rest = percpu_stop();
+		state.shut_by = &seat;
+	}
+	mm_leave();
 }
 
 static void parent(void)
 {
-	if (READ_ONCE(state.shut_by) != &seat)
+	if (READ_ONCE(state.shut_by) != &seat || !mm_enter())
 		return;
 	state.shut_by = NULL;
 	percpu_start(state.vforks != 0);
+	mm_leave();
 }
 
 static void child(void)
@@ -54,7 +62,7 @@ static void child(void)
 	if (!percpu.base)
 		return;
 	percpu_switch.started = 1;
-	if (state.shut_by != &seat) {
+	if (state.shut_by != &seat || !mm_enter()) {
 		percpu_go();
 		return;
 	}
@@ -62,6 +70,7 @@ static void child(void)
 	state.vforks = 0;
 	percpu_child(state.at_rest);
 	percpu_start(false);
+	mm_leave();
 }
 
 /*

@@ -84,17 +84,19 @@ static bool claim(size_t bytes)
 
 /*
  * Room for as many of the wanted objects as the budget allows. Over it a sheaf
- * of 4 KiB is still given, since small objects one by one cost too much; larger
- * objects then go straight to their slabs.
+ * of 4 KiB (1 KiB for a stranger's objects, of which there are many rows) is
+ * still given, since small objects one by one cost too much; larger objects
+ * then go straight to their slabs.
  */
-static unsigned claim_capacity(const struct cache *cache, unsigned wanted)
+static unsigned claim_capacity(const struct cache *cache, unsigned wanted,
+			       bool own)
 {
 	for (; wanted; wanted /= 2) {
 		size_t bytes = (size_t)wanted * cache->size;
 
 		if (claim(bytes))
 			break;
-		if (bytes <= KIB(4)) {
+		if (bytes <= (own ? KIB(4) : KIB(1))) {
 			__atomic_add_fetch(&pool.claimed, bytes,
 					   __ATOMIC_RELAXED);
 			break;
@@ -132,7 +134,8 @@ static bool grow_pool(void)
 }
 
 /* An empty sheaf for at least one object; 0: there is none. */
-static uint32_t sheaf_new(const struct cache *cache, unsigned capacity)
+static uint32_t sheaf_new(const struct cache *cache, unsigned capacity,
+			  bool own)
 {
 	struct sheaf *sheaf;
 	uint32_t base = 0;
@@ -157,7 +160,7 @@ static uint32_t sheaf_new(const struct cache *cache, unsigned capacity)
 			return 0;
 	}
 	sheaf = sheaf_at(base);
-	capacity = claim_capacity(cache, capacity);
+	capacity = claim_capacity(cache, capacity, own);
 	if (!capacity) {
 		pool_put(base);
 		return 0;
@@ -258,7 +261,7 @@ static uint32_t halve_spare(const struct cache *cache, uint32_t *spare,
 			    unsigned want)
 {
 	unsigned n = sheaf_count(*spare), half = n - n / 2;
-	uint32_t new = n > 1 ? sheaf_new(cache, want) : 0;
+	uint32_t new = n > 1 ? sheaf_new(cache, want, true) : 0;
 
 	if (new && sheaf_of(new)->capacity < half) {
 		sheaf_drop(new);
@@ -297,7 +300,7 @@ static uint32_t find_objects(struct cache *cache, struct slot *slot,
 		top = 0;
 	}
 	if (!top)
-		top = sheaf_new(cache, want);
+		top = sheaf_new(cache, want, true);
 	if (!top)
 		return 0;
 	n = slab_take(cache, hint, &slot->pcp, place(top),
@@ -372,7 +375,7 @@ static uint32_t find_room(struct cache *cache, struct slot *slot, bool own)
 			return top;
 		sheaf_drop(top);
 	}
-	return sheaf_new(cache, want);
+	return sheaf_new(cache, want, own);
 }
 
 enum sheaf_result cache_free(void *p, unsigned entry, struct slot *slot,

@@ -100,7 +100,7 @@ static void cfree_frees(void **state)
 		if (i == 1000)
 			rss = t_rss();
 	}
-	assert_true(t_rss() < rss + (4 << 20));
+	assert_true(t_rss() < rss + (4 << 20) || !t_rss_counts());
 }
 
 static void info(size_t n, int count)
@@ -182,13 +182,13 @@ static void trim_gives_back(void **state)
 		memset(p[i], 1, 4000);
 	}
 	full = t_rss();
-	assert_true(full > before + (60 << 20));
+	assert_true(full > before + (60 << 20) || !t_rss_counts());
 	for (i = 0; i < N; i++)
 		free(p[i]);
 	ret = malloc_trim(0);
 	assert_true(ret == 0 || ret == 1);
 	after = t_rss();
-	if (after > before + (6 << 20))
+	if (after > before + (6 << 20) && t_rss_counts())
 		fail_msg("malloc_trim: RSS %zu -> %zu -> %zu", before, full, after);
 	if (t_ours() && full > after + (8 << 20))
 		malloc_trim(SIZE_MAX);	/* any pad is fine */
