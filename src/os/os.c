@@ -263,11 +263,6 @@ bool os_secure(void)
 	return getauxval(AT_SECURE) != 0;
 }
 
-int os_thread_id(void)
-{
-	return (int)syscall(SYS_gettid);
-}
-
 void os_yield(void)
 {
 	syscall(SYS_sched_yield);

@@ -50,7 +50,6 @@ unsigned os_possible_cpus(void);	/* 0: unknown */
 unsigned os_current_cpu(void);
 uint64_t os_random(void);
 bool os_secure(void);			/* AT_SECURE: do not trust the user */
-int os_thread_id(void);
 void os_yield(void);
 
 /* Restarts every rseq critical section of the process that runs now. */

@@ -12,7 +12,7 @@ struct percpu percpu;
 static struct {
 	struct lock lock;	/* LOCK_INIT; held from stop to start */
 	uint32_t closed;	/* (A) a futex word */
-	int owner;		/* (A) the thread that closed it */
+	struct seat *owner;	/* (A) of the thread that closed it */
 } gate;
 
 /* As many sheaves as 4 GiB of offsets and the address space bear. */
@@ -165,7 +165,7 @@ static struct slot *enter_current(uint32_t *nr)
 static bool may_pass(void)
 {
 	return !__atomic_load_n(&gate.closed, __ATOMIC_SEQ_CST) ||
-	       READ_ONCE(gate.owner) == os_thread_id();
+	       READ_ONCE(gate.owner) == &seat;
 }
 
 struct slot *slot_enter(uint32_t *nr)
@@ -196,7 +196,7 @@ bool percpu_stop(void)
 	bool rest = true;
 
 	lock(&gate.lock, LOCK_INIT);
-	WRITE_ONCE(gate.owner, os_thread_id());
+	WRITE_ONCE(gate.owner, &seat);
 	__atomic_store_n(&gate.closed, 1, __ATOMIC_SEQ_CST);
 	smp_mb();
 	for (uint32_t i = 0; i < READ_ONCE(percpu.max_active); i++)
@@ -219,7 +219,7 @@ void percpu_start(bool diverted)
 		percpu.mode = percpu.home_mode;
 		percpu_go();
 	}
-	WRITE_ONCE(gate.owner, 0);
+	WRITE_ONCE(gate.owner, NULL);
 	store_release(&gate.closed, 0);
 	unlock(&gate.lock, LOCK_INIT);
 	os_wake_all(&gate.closed);
