@@ -190,7 +190,7 @@ static void crowd(void **state)
 			rss = t_rss();
 	}
 	t_say("crowd: RSS %zu -> %zu KiB", rss >> 10, t_rss() >> 10);
-	if (t_rss() > rss + rss / 4 + (4 << 20) && t_rss_counts())
+	if (t_rss() > rss + (8 << 20) && t_rss_counts())
 		fail_msg("memalign/free grows: %zu -> %zu", rss, t_rss());
 }
 

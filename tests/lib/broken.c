@@ -8,6 +8,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,8 +67,7 @@ void *malloc(size_t n)
 	if (is("lock")) {
 		pthread_mutex_lock(&lock);
 		p = next_malloc(n);
-		for (volatile int i = 0; i < 100; i++)
-			;
+		sched_yield();	/* so that a fork or a signal finds it held */
 		pthread_mutex_unlock(&lock);
 	} else {
 		p = next_malloc(n);
