@@ -74,6 +74,10 @@ sabotaged life/exitrace exit
 sabotaged life/vlimit lose
 sabotaged life/rlimits map
 sabotaged life/dlopened always
+sabotaged life/everypoint exit
+sabotaged life/refused exit
+sabotaged life/sigfork exit
+sabotaged stress/mappings grow
 script programs/sqlite.sh die
 script programs/git.sh realloc
 script programs/scripting.sh die

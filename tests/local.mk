@@ -39,10 +39,10 @@ PROCESS_TESTS = tests/stress/sleepers tests/stress/manycpus \
 	tests/life/early tests/life/forks tests/life/signals \
 	tests/life/exitrace tests/life/vforks tests/life/vlimit \
 	tests/life/rlimits tests/life/dlopened tests/life/everypoint \
-	tests/life/refused
+	tests/life/refused tests/life/sigfork tests/stress/mappings
 SCRIPT_TESTS = tests/api/operators.sh tests/api/module.sh tests/api/views.sh \
 	tests/misuse/run.sh tests/stress/options.sh tests/life/secure.sh tests/life/core.sh \
-	tests/life/overcommit.sh tests/programs/compilers.sh \
+	tests/life/overcommit.sh tests/life/deepbind.sh tests/programs/compilers.sh \
 	tests/programs/git.sh tests/programs/python.sh \
 	tests/programs/redis.sh tests/programs/scripting.sh \
 	tests/programs/sqlite.sh tests/programs/tools.sh tests/can-fail.sh
@@ -118,6 +118,8 @@ tests_life_rlimits_CFLAGS = $(TEST_CFLAGS)
 tests_life_dlopened_CFLAGS = $(TEST_CFLAGS)
 tests_life_everypoint_CFLAGS = $(TEST_CFLAGS)
 tests_life_refused_CFLAGS = $(TEST_CFLAGS)
+tests_life_sigfork_CFLAGS = $(TEST_CFLAGS)
+tests_stress_mappings_CFLAGS = $(TEST_CFLAGS)
 # Not linked with the library: these run themselves under the preload, or open
 # the library.
 tests_life_vforks_LDADD =
