@@ -19,15 +19,14 @@ static unsigned at_home(const struct cache *cache, const struct page *slab)
 	return slab->slab.nr_free + cache->objects - slab->slab.fresh;
 }
 
-/* 100 of 400 at home: bin 1; none: SLAB_FULL; all: the last bin. */
+/* 101 of 400 at home: bin 1; none: SLAB_FULL. No division: each free is here. */
 static unsigned bin_of(const struct cache *cache, const struct page *slab)
 {
-	unsigned home = at_home(cache, slab);
-	unsigned bin = home * SLAB_BINS / cache->objects;
+	unsigned home = at_home(cache, slab), quarter = cache->objects / 4u;
 
 	if (!home)
 		return SLAB_FULL;
-	return bin < SLAB_BINS ? bin : SLAB_BINS - 1;
+	return (home > quarter) + (home > 2 * quarter) + (home > 3 * quarter);
 }
 
 static void set_bin(struct cache_node *node, struct page *slab, unsigned bin)
