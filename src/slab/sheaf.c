@@ -18,8 +18,9 @@ static struct {
 	uint32_t free;		/* (SHEAVES) chain of unused sheaves */
 	uint32_t next;		/* (SHEAVES) first that was never used */
 	size_t made;		/* (SHEAVES) */
-	size_t claimed;		/* (A) bytes of objects they may hold */
-} pool;
+	/* Read on paths that do not take the lock: a line of its own. */
+	size_t claimed aligned_to(64);	/* (A) bytes of objects they may hold */
+} pool aligned_to(64);
 
 static void **place(uint32_t top)
 {
@@ -59,9 +60,11 @@ static bool sheaf_full(uint32_t top)
 
 /*
  * What all sheaves together may have room for: one sixteenth of what the zones
- * have handed out, 4 MiB at least. It is room, not memory: half of it is empty
+ * have handed out, 8 MiB at least. It is room, not memory: half of it is empty
  * and most of the rest was never touched. With 1 MiB, the server-like row of
- * two threads took 27 ns instead of 5.2 and its RSS was 4.7 instead of 5.6 MiB.
+ * two threads took 27 ns instead of 5 and its RSS was 4.7 instead of 5.6 MiB;
+ * with 4 MiB two threads that exchange blocks of mixed sizes took 25 ns
+ * instead of 16, and 12.0 instead of 13.8 MiB.
  */
 static size_t budget(void)
 {
@@ -69,40 +72,28 @@ static size_t budget(void)
 
 	for (unsigned i = 0; i < nodes.nr_zones; i++)
 		used += READ_ONCE(nodes.zones[i]->used_pages);
-	return max_u64(MIB(4), (used << topo.page_shift) / 16);
-}
-
-static bool claim(size_t bytes)
-{
-	size_t now = __atomic_add_fetch(&pool.claimed, bytes, __ATOMIC_RELAXED);
-
-	if (now <= budget())
-		return true;
-	__atomic_sub_fetch(&pool.claimed, bytes, __ATOMIC_RELAXED);
-	return false;
+	return max_u64(MIB(8), (used << topo.page_shift) / 16);
 }
 
 /*
- * Room for as many of the wanted objects as the budget allows. Over it a sheaf
- * of 4 KiB (1 KiB for a stranger's objects, of which there are many rows) is
- * still given, since small objects one by one cost too much; larger objects
- * then go straight to their slabs.
+ * Room for as many of the wanted objects as the budget has left. Where that is
+ * nothing a sheaf of 4 KiB (1 KiB for a stranger's objects, of which there are
+ * many rows) is still given, since small objects one by one cost too much;
+ * larger ones then go straight to their slabs. One addition: several CPUs that
+ * claim at once may go a sheaf over the budget each.
  */
 static unsigned claim_capacity(const struct cache *cache, unsigned wanted,
 			       bool own)
 {
-	for (; wanted; wanted /= 2) {
-		size_t bytes = (size_t)wanted * cache->size;
+	size_t limit = budget(), claimed = READ_ONCE(pool.claimed);
+	size_t room = limit > claimed ? limit - claimed : 0;
+	size_t least = own ? KIB(4) : KIB(1);
+	unsigned capacity = (unsigned)min_u64(
+		wanted, max_u64(room, least) / cache->size);
 
-		if (claim(bytes))
-			break;
-		if (bytes <= (own ? KIB(4) : KIB(1))) {
-			__atomic_add_fetch(&pool.claimed, bytes,
-					   __ATOMIC_RELAXED);
-			break;
-		}
-	}
-	return wanted;
+	__atomic_add_fetch(&pool.claimed, (size_t)capacity * cache->size,
+			   __ATOMIC_RELAXED);
+	return capacity;
 }
 
 static void pool_put(uint32_t base)

@@ -16,7 +16,7 @@
  *        123. top = first: empty, the NULL below says so. top = the end: full,
  *        its low ten bits say so. So neither test needs a count or a bound.
  *        All sheaves together have room for at most 1/16 of what is allocated
- *        (and 4 MiB in any case): capacity is claimed when a sheaf is made.
+ *        (and 8 MiB in any case): capacity is claimed when a sheaf is made.
  * See:   the kernel's sheaves and barns (slub.c since 6.18).
  */
 #ifndef BM_SLAB_SHEAF_H

@@ -87,7 +87,7 @@ int main(void)
 	if (stats) {
 		stats(&st);
 		t_say("%zu KiB live, %zu KiB in caches", st.live_bytes >> 10, st.cached_bytes >> 10);
-		cap = st.live_bytes / 16 > 4 << 20 ? st.live_bytes / 16 : 4 << 20;
+		cap = st.live_bytes / 16 > 8 << 20 ? st.live_bytes / 16 : 8 << 20;
 		T_CHECK(st.cached_bytes <= cap + cap / 4);
 	}
 	T_CHECK(!t_rss_counts() || late < early + early / 8 + (3 << 20));
