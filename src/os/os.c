@@ -45,9 +45,9 @@ static bool advise(void *addr, size_t bytes, int advice)
 	return syscall(SYS_madvise, addr, bytes, advice) == 0;
 }
 
-void *os_reserve(size_t bytes)
+static void *reserve(size_t bytes, int prot)
 {
-	void *p = map(NULL, bytes, PROT_NONE, anonymous);
+	void *p = map(NULL, bytes, prot, anonymous);
 
 	if (p == MAP_FAILED)
 		return NULL;
@@ -55,14 +55,14 @@ void *os_reserve(size_t bytes)
 	return p;
 }
 
+void *os_reserve(size_t bytes)
+{
+	return reserve(bytes, PROT_NONE);
+}
+
 void *os_reserve_readable(size_t bytes)
 {
-	void *p = map(NULL, bytes, PROT_READ, anonymous);
-
-	if (p == MAP_FAILED)
-		return NULL;
-	advise(p, bytes, MADV_DONTDUMP);
-	return p;
+	return reserve(bytes, PROT_READ);
 }
 
 void *os_map(size_t bytes)
