@@ -167,13 +167,6 @@ static void parse_file(const char *path, size_t len)
 	parse(buf, name, false);
 }
 
-void conf_each(void (*fn)(const char *, const char *, const char *, void *),
-	       void *arg)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
-		fn(options[i].key, options[i].form, options[i].help, arg);
-}
-
 extern char **environ __attribute__((weak));
 
 /* environ, not getenv(): this may run before libc's constructors. */

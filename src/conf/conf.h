@@ -29,8 +29,5 @@ struct conf {
 extern struct conf conf __attribute__((visibility("hidden")));
 
 void conf_init(void);
-/* Calls fn for each option: its key, its values or form, and its help. */
-void conf_each(void (*fn)(const char *key, const char *form, const char *help,
-			  void *arg), void *arg);
 
 #endif

@@ -238,14 +238,6 @@ unsigned os_possible_cpus(void)
 	return n > 0 ? last + 1 : 0;
 }
 
-unsigned os_current_cpu(void)
-{
-	unsigned cpu = 0;
-
-	syscall(SYS_getcpu, &cpu, NULL, NULL);
-	return cpu;
-}
-
 uint64_t os_random(void)
 {
 	uint64_t r;

@@ -47,7 +47,6 @@ size_t os_total_ram(void);
 size_t os_address_space_left(void);	/* SIZE_MAX: no limit */
 size_t os_address_space_used(void);
 unsigned os_possible_cpus(void);	/* 0: unknown */
-unsigned os_current_cpu(void);
 uint64_t os_random(void);
 bool os_secure(void);			/* AT_SECURE: do not trust the user */
 void os_yield(void);

@@ -475,11 +475,6 @@ size_t sheaves_cached_bytes(void)
 	return bytes;
 }
 
-size_t sheaves_claimed(void)
-{
-	return READ_ONCE(pool.claimed);
-}
-
 size_t sheaves_made(void)
 {
 	return READ_ONCE(pool.made);

@@ -45,8 +45,7 @@ void sheaves_drain(bool rows);
 /* In a child of _Fork: as caches_recover(). */
 void sheaves_recover(void);
 
-/* Bytes that sheaves could hold now, and sheaves that exist. */
-size_t sheaves_claimed(void);
+/* Sheaves that exist. */
 size_t sheaves_made(void);
 /* Free objects in sheaves and barns now (all slots stopped). */
 size_t sheaves_cached_bytes(void);

@@ -288,16 +288,6 @@ void caches_recover(void)
 	}
 }
 
-bool slab_object_start(const void *p)
-{
-	struct page *slab = slab_of(p);
-	size_t offset = (size_t)((const char *)p -
-				 (char *)page_address(slab));
-
-	return offset % slab->slab.cache->size == 0 &&
-	       offset / slab->slab.cache->size < slab->slab.cache->objects;
-}
-
 /*
  * The smallest slab whose tail is at most 1/16 of it: 18 KiB objects: three
  * in 64 KiB waste 10 KiB, seven in 128 KiB only 2.

@@ -91,7 +91,4 @@ static inline struct page *slab_of(const void *p)
 		       : page_at(pfn_of(page) - page->unit.back);
 }
 
-/* Whether p is the start of an object (at home or out) of its slab. */
-bool slab_object_start(const void *p);
-
 #endif
