@@ -117,7 +117,7 @@ static bool grow_pool(void)
 	    !os_commit((void *)from, to - from))
 		return false;
 	lock(&pool.lock, LOCK_SHEAVES);
-	/* Another slot may have grown it meanwhile; then both steps count. */
+	/* Another slot may have grown it meanwhile: its step will do. */
 	if (percpu.sheaf_end == end)
 		percpu.sheaf_end = end + step;
 	unlock(&pool.lock, LOCK_SHEAVES);
