@@ -8,5 +8,5 @@ bench_loops_CFLAGS = -std=gnu11 -O2 $(WARN_CFLAGS) -fno-builtin -pthread
 bench_loops_LDADD =
 bench_loops_LDFLAGS =
 
-EXTRA_DIST += bench/compare.py bench/instructions.sh
+EXTRA_DIST += bench/RESULTS.md bench/compare.py bench/instructions.sh
 CLEANFILES += bench/loops
