@@ -23,7 +23,7 @@ static size_t unused_bytes(void)
 /* limit: the coming RLIMIT_AS; 0: none, keep a little. */
 void mm_give_address_space(size_t limit)
 {
-	size_t used, keep = MIB(64);
+	size_t used, unused, keep = MIB(64);
 	struct slot *slot;
 	uint32_t nr;
 
@@ -34,8 +34,9 @@ void mm_give_address_space(size_t limit)
 		percpu_cut();
 		if (limit) {
 			used = os_address_space_used();
-			used -= min_u64(used, unused_bytes() +
-					(unused_bytes() >> PAGE_DESC_SHIFT));
+			unused = unused_bytes();
+			used -= min_u64(used,
+					unused + (unused >> PAGE_DESC_SHIFT));
 			keep = limit > used ? (limit - used) / 2 : 0;
 		}
 		for (unsigned i = 0; i < nodes.nr_zones; i++)

@@ -66,7 +66,7 @@ struct page *node_alloc(unsigned nid, enum zone_type type, size_t npages,
 			return page;
 	}
 	for (unsigned i = 0; i < NR_ZONE_TYPES && !page; i++)
-		page = zone_alloc(list[i], npages, align, true, kind);
+		page = zone_alloc(list[i], npages, align, kind);
 	return page;
 }
 

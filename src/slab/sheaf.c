@@ -428,9 +428,10 @@ static void each_sheaf(void (*fn)(uint32_t top, void *arg), void *arg,
 			uint32_t *top = i < rows ? slot_row(nr, i)
 						 : &slot->spare[i - rows];
 
-			if (*top)
-				fn(*top, arg);
-			if (*top && take)
+			if (!*top)
+				continue;
+			fn(*top, arg);
+			if (take)
 				*top = 0;
 		}
 	}

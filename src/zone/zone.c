@@ -115,17 +115,18 @@ static struct page *trim_locked(struct zone *zone, struct page *page,
 }
 
 struct page *zone_alloc(struct zone *zone, size_t npages, size_t align,
-			bool grow, unsigned *kind)
+			unsigned *kind)
 {
-	/* Buddies are aligned to their size, but up to a pageblock only. */
-	bool odd = align > (size_t)1 << topo.pageblock_order;
+	/*
+	 * Buddies are aligned to their size, but up to a pageblock only; long
+	 * runs are no buddies. Such runs are taken too long, and trimmed.
+	 */
+	bool odd = align > (size_t)1 << topo.pageblock_order ||
+		   (align > 1 && npages > long_pages());
+	size_t want = odd ? npages + align : npages;
 	bool grown = true;
 	struct page *page;
-	size_t want;
 
-	if (!odd && align > 1 && npages > long_pages())
-		odd = true;
-	want = odd ? npages + align : npages;
 	if (want < npages || want > zone->end - zone->start)
 		return NULL;
 	for (;;) {
@@ -143,7 +144,7 @@ struct page *zone_alloc(struct zone *zone, size_t npages, size_t align,
 			zone->used_pages += npages;
 		}
 		unlock(&zone->lock, LOCK_ZONE);
-		if (page || !grow || !grown)
+		if (page || !grown)
 			return page;
 		grown = zone_grow(zone, odd ? want : max_u64(want, align));
 	}

@@ -84,11 +84,11 @@ void zone_give_range_locked(struct zone *zone, pfn_t from, pfn_t to,
 
 /*
  * Exactly npages pages, their first address a multiple of align pages. The
- * first page is PAGE_LARGE; *kind tells whether the run is zero. With grow
- * false only what is there is used. NULL: the zone has no more.
+ * first page is PAGE_LARGE; *kind tells whether the run is zero. NULL: the
+ * zone has no more and cannot grow.
  */
 struct page *zone_alloc(struct zone *zone, size_t npages, size_t align,
-			bool grow, unsigned *kind);
+			unsigned *kind);
 void zone_free(struct zone *zone, struct page *page);
 /* Another length in place: true when page's run now has npages pages. */
 bool zone_resize(struct zone *zone, struct page *page, size_t npages);

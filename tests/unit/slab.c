@@ -207,7 +207,7 @@ static void test_old_descriptors(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(runs); i++)
-		runs[i] = zone_alloc(zone, 1 + unit_below(3), 1, true, &kind);
+		runs[i] = zone_alloc(zone, 1 + unit_below(3), 1, &kind);
 	for (unsigned i = 0; i < ARRAY_SIZE(runs); i++)
 		zone_free(zone, runs[i]);
 	while (n + 64 <= ARRAY_SIZE(slots)) {

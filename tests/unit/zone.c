@@ -109,7 +109,7 @@ static void take(unsigned i)
 	size_t align = (size_t)1 << unit_below(unit_below(8) ? 1 : 12);
 	size_t n = random_length();
 	unsigned kind;
-	struct page *page = zone_alloc(zone, n, align, true, &kind);
+	struct page *page = zone_alloc(zone, n, align, &kind);
 
 	if (!page)
 		return;
@@ -191,8 +191,8 @@ static void test_model(void **state)
 static void test_shrink(void **state)
 {
 	unsigned kind;
-	struct page *a = zone_alloc(zone, 3000, 1, true, &kind);
-	struct page *b = zone_alloc(zone, 3000, 1, true, &kind);
+	struct page *a = zone_alloc(zone, 3000, 1, &kind);
+	struct page *b = zone_alloc(zone, 3000, 1, &kind);
 
 	(void)state;
 	mark(a, 3000, 1);
@@ -206,7 +206,7 @@ static void test_shrink(void **state)
 	zone_shrink(zone);
 	assert_int_equal(zone->present, zone->start);
 	walk();
-	a = zone_alloc(zone, 5000, 1, true, &kind);
+	a = zone_alloc(zone, 5000, 1, &kind);
 	assert_int_equal(kind, CLEAN);
 	assert_true(is_zero(a, 5000));
 	zone_free(zone, a);
@@ -218,12 +218,12 @@ static void test_shrink(void **state)
 static void test_dirty_first(void **state)
 {
 	unsigned kind;
-	struct page *a = zone_alloc(zone, 7, 1, true, &kind);
+	struct page *a = zone_alloc(zone, 7, 1, &kind);
 	void *was = page_address(a);
 
 	(void)state;
 	zone_free(zone, a);
-	a = zone_alloc(zone, 5, 1, true, &kind);
+	a = zone_alloc(zone, 5, 1, &kind);
 	assert_int_equal(kind, DIRTY);
 	assert_ptr_equal(page_address(a), was);
 	zone_free(zone, a);
@@ -234,7 +234,7 @@ static void test_exact(void **state)
 {
 	unsigned kind;
 	size_t before = zone->used_pages;
-	struct page *a = zone_alloc(zone, 1280, 1, true, &kind);
+	struct page *a = zone_alloc(zone, 1280, 1, &kind);
 
 	(void)state;
 	assert_int_equal(zone->used_pages - before, 1280);
@@ -250,7 +250,7 @@ static void test_long(void **state)
 {
 	size_t gib = GIB(1) >> topo.page_shift;
 	unsigned kind;
-	struct page *a = zone_alloc(zone, gib + gib / 2 + 1, 1, true, &kind);
+	struct page *a = zone_alloc(zone, gib + gib / 2 + 1, 1, &kind);
 	struct page *b;
 	size_t present;
 
@@ -259,14 +259,12 @@ static void test_long(void **state)
 	*(char *)pfn_address(pfn_of(a) + gib + gib / 2) = 1;
 	present = zone->present;
 	zone_free(zone, a);
-	b = zone_alloc(zone, gib + gib / 2, 1, true, &kind);
+	b = zone_alloc(zone, gib + gib / 2, 1, &kind);
 	assert_non_null(b);
 	assert_int_equal(zone->present, present);	/* reused, not grown */
 	zone_free(zone, b);
-	assert_null(zone_alloc(zone, zone->end - zone->start + 1, 1, true,
-			       &kind));
-	assert_null(zone_alloc(zone, SIZE_MAX / 2, SIZE_MAX / 2 + 1, true,
-			       &kind));
+	assert_null(zone_alloc(zone, zone->end - zone->start + 1, 1, &kind));
+	assert_null(zone_alloc(zone, SIZE_MAX / 2, SIZE_MAX / 2 + 1, &kind));
 }
 
 static int set_up(void **state)
