@@ -11,7 +11,9 @@ bench_libbench_a_CPPFLAGS =
 bench_libbench_a_CFLAGS = $(BENCH_CFLAGS)
 
 # Against libc's malloc, so that any library can be preloaded.
+if !REPLACE
 EXTRA_PROGRAMS += bench/rows
+endif
 bench_rows_SOURCES = bench/rows.c
 bench_rows_CPPFLAGS =
 bench_rows_CFLAGS = $(BENCH_CFLAGS)
@@ -32,3 +34,56 @@ bench_loops_LDFLAGS =
 
 EXTRA_DIST += bench/RESULTS.md bench/compare.py bench/instructions.sh
 CLEANFILES += bench/loops bench/rows bench/libbench.a
+
+# ---- the comparison (bench/runner) -----------------------------------------
+# Below the build tree's bench/ and below $(pkglibexecdir)/bench the parts lie
+# alike: rows, spawn, runner/, programs/, traces/. What must be there at run
+# time goes into nobase_dist_bench_DATA or nobase_dist_bench_SCRIPTS.
+benchdir = $(pkglibexecdir)
+BENCH_RUNNER = \
+	bench/runner/allocators.py \
+	bench/runner/analyse.py \
+	bench/runner/common.py \
+	bench/runner/machine.py \
+	bench/runner/main.py \
+	bench/runner/measure.py \
+	bench/runner/page.py \
+	bench/runner/progress.py \
+	bench/runner/session.py \
+	bench/runner/stats.py \
+	bench/runner/store.py \
+	bench/runner/suite.py \
+	bench/runner/table.py
+
+bench_spawn_SOURCES = bench/spawn.c
+bench_spawn_CPPFLAGS =
+bench_spawn_CFLAGS = $(BENCH_CFLAGS)
+bench_spawn_LDADD =
+bench_spawn_LDFLAGS =
+
+if REPLACE
+nobase_bench_PROGRAMS = bench/rows bench/spawn
+nobase_dist_bench_DATA = $(BENCH_RUNNER)
+nobase_dist_bench_SCRIPTS =
+endif
+EXTRA_DIST += $(BENCH_RUNNER)
+
+# A build directory of its own sees the scripts of the source tree.
+.PHONY: bench-links bench bench-long
+bench-links:
+	@for part in runner programs traces; do \
+		test -e bench/$$part || test ! -d $(srcdir)/bench/$$part || \
+			ln -s $(abs_srcdir)/bench/$$part bench/$$part; \
+	done
+all-local: bench-links
+distclean-local:
+	for part in runner programs traces; do \
+		test ! -h bench/$$part || rm -f bench/$$part; \
+	done
+
+# BENCH_ARGS: more options for the command (buddymalloc bench --help).
+BENCH_ARGS =
+bench: all
+	tools/buddymalloc bench $(BENCH_ARGS)
+bench-long: all
+	tools/buddymalloc bench --long $(BENCH_ARGS)

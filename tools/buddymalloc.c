@@ -2,6 +2,7 @@
 /*
  * What:  the command. `buddymalloc run PROG ARGS...` starts a program with
  *        the preload library in front of what LD_PRELOAD holds already.
+ *        `buddymalloc bench` hands over to bench/runner/main.py.
  * See:   buddymalloc(1). tools/check-manual reads the strcmp() lines here.
  */
 #ifdef HAVE_CONFIG_H
@@ -20,11 +21,13 @@
 
 static const char usage[] =
 	"usage: buddymalloc run [--conf KEY:VALUE,...] PROG [ARGS...]\n"
+	"       buddymalloc bench [OPTIONS]\n"
 	"       buddymalloc --version | --help\n"
 	"\n"
 	"run      start PROG with malloc, free and operator new from buddymalloc\n"
 	"--conf   options for PROG, added to BUDDYMALLOC_CONF; may be repeated;\n"
-	"         see buddymalloc.conf(5)\n";
+	"         see buddymalloc.conf(5)\n"
+	"bench    measure buddymalloc against other allocators; see bench --help\n";
 
 enum { EXIT_USAGE = 2, EXIT_CANNOT_RUN = 126, EXIT_NOT_FOUND = 127 };
 
@@ -54,15 +57,30 @@ static char *format(const char *fmt, ...)
 	return s;
 }
 
+/* The tree we lie in, if it is one: build/tools/buddymalloc, so one up. */
+static const char *build_tree(void)
+{
+	static char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	char *slash;
+
+	self[n > 0 ? n : 0] = 0;
+	for (int up = 0; up < 2; up++) {
+		slash = strrchr(self, '/');
+		if (slash)
+			*slash = 0;
+	}
+	return self;
+}
+
 /*
- * The library of the tree we lie in (build/tools/buddymalloc, so one up),
- * else the installed one. BUDDYMALLOC_PRELOAD names another.
+ * The library of the tree we lie in, else the installed one.
+ * BUDDYMALLOC_PRELOAD names another.
  */
 static char *find_preload(void)
 {
 	const char *named = getenv("BUDDYMALLOC_PRELOAD");
-	char self[PATH_MAX], *path, *slash;
-	ssize_t n;
+	char *path;
 
 	if (named && *named) {
 		path = realpath(named, NULL);
@@ -71,19 +89,10 @@ static char *find_preload(void)
 			    strerror(errno));
 		return path;
 	}
-	n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	if (n > 0) {
-		self[n] = 0;
-		for (int up = 0; up < 2; up++) {
-			slash = strrchr(self, '/');
-			if (slash)
-				*slash = 0;
-		}
-		path = format("%s/" PRELOAD, self);
-		if (!access(path, R_OK))
-			return path;
-		free(path);
-	}
+	path = format("%s/" PRELOAD, build_tree());
+	if (!access(path, R_OK))
+		return path;
+	free(path);
 	path = format("%s/" PRELOAD, LIBDIR);
 	if (access(path, R_OK))
 		die(1, "cannot find " PRELOAD " in %s: %s", LIBDIR,
@@ -159,6 +168,33 @@ static void run(char **arg)
 	    strerror(errno));
 }
 
+/* The runner of the tree we lie in, else the installed one. */
+__attribute__((noreturn))
+static void bench(int args, char **arg)
+{
+	char *runner = format("%s/bench/runner/main.py", build_tree());
+	char **words = calloc(args + 6, sizeof(*words));
+	int n = 0;
+
+	if (access(runner, R_OK)) {
+		free(runner);
+		runner = format("%s/runner/main.py", BENCHDIR);
+	}
+	if (access(runner, R_OK))
+		die(1, "cannot find the benchmarks in %s: %s", BENCHDIR,
+		    strerror(errno));
+	if (!words || setenv("BUDDYMALLOC_PRELOAD", find_preload(), 1))
+		die(1, "out of memory");
+	words[n++] = "python3";
+	words[n++] = "-E";	/* nothing of PYTHON... counts */
+	words[n++] = "-s";
+	words[n++] = "-B";	/* leave no files beside the runner */
+	words[n++] = runner;
+	memcpy(words + n, arg, args * sizeof(*words));
+	execvp(*words, words);
+	die(1, "bench needs python3: %s", strerror(errno));
+}
+
 int main(int argc, char **argv)
 {
 	const char *word;
@@ -168,6 +204,8 @@ int main(int argc, char **argv)
 	word = argv[1];
 	if (!strcmp(word, "run"))
 		run(argv + 2);
+	if (!strcmp(word, "bench"))
+		bench(argc - 2, argv + 2);
 	if (!strcmp(word, "--help"))
 		fputs(usage, stdout);
 	else if (!strcmp(word, "--version"))
