@@ -87,3 +87,25 @@ bench: all
 	tools/buddymalloc bench $(BENCH_ARGS)
 bench-long: all
 	tools/buddymalloc bench --long $(BENCH_ARGS)
+
+# ---- real programs (bench/programs) ------------------------------------------
+BENCH_PROGRAMS = \
+	bench/programs/c.awk \
+	bench/programs/lua-strings.lua \
+	bench/programs/lua-trees.lua \
+	bench/programs/node-buffers.js \
+	bench/programs/node-json.js \
+	bench/programs/perl.pl \
+	bench/programs/python-dicts.py \
+	bench/programs/python-json.py \
+	bench/programs/python-objects.py \
+	bench/programs/python-regex.py \
+	bench/programs/python-threads.py \
+	bench/programs/redis.sh \
+	bench/programs/sql.awk \
+	bench/programs/text.awk
+if REPLACE
+nobase_dist_bench_DATA += $(BENCH_PROGRAMS)
+nobase_dist_bench_SCRIPTS += bench/programs/run
+endif
+EXTRA_DIST += $(BENCH_PROGRAMS) bench/programs/run

@@ -45,7 +45,8 @@ SCRIPT_TESTS = tests/api/operators.sh tests/api/module.sh tests/api/views.sh \
 	tests/life/overcommit.sh tests/life/deepbind.sh tests/programs/compilers.sh \
 	tests/programs/git.sh tests/programs/python.sh \
 	tests/programs/redis.sh tests/programs/scripting.sh \
-	tests/programs/sqlite.sh tests/programs/tools.sh tests/can-fail.sh
+	tests/programs/sqlite.sh tests/programs/tools.sh \
+	tests/bench/programs.sh tests/can-fail.sh
 TEST_FILES = tests/unit/unit.h tests/lib/t.h tests/lib/t_names.h tests/lib/cm.h \
 	tests/lib/lib.sh tests/lib/broken.c tests/programs/programs.sh \
 	tests/api/operators.cpp tests/api/module.cpp tests/api/module_host.c \

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: MIT
+# What: redis, a server under the allocator and redis-benchmark as its client
+#       over a unix socket (sourced by run).
+# The server's allocator: Debian's binary is linked with jemalloc's shared
+#       library and calls it as malloc, so a preloaded allocator takes over,
+#       but without one it would be jemalloc and no baseline. There libc itself
+#       is preloaded then, and the rows are called redis-debian-…. A server
+#       built with `make MALLOC=libc` is the honest one: give it as
+#       REDIS_SERVER=PATH, and the rows are called redis-….
+# Result: how much is there, and the data's digest after all keys were
+#       written once more with known values (redis-benchmark draws its keys by
+#       lot).
+# shellcheck shell=sh
+# shellcheck disable=SC2154 # name, dir and here are run's
+
+redis_keys=20000
+
+redis_server() {
+	case ${REDIS_SERVER-} in
+	'') command -v redis-server ;;
+	/*) echo "$REDIS_SERVER" ;;
+	*) echo "$PWD/$REDIS_SERVER" ;;
+	esac
+}
+
+redis_list() {
+	if [ -n "${REDIS_SERVER-}" ]; then
+		kind=redis note=
+	else
+		kind=redis-debian note=' (linked with jemalloc; the preload takes it over)'
+	fi
+	cat <<-END
+	$kind-set|1|SET of 500 bytes under 20000 keys$note
+	$kind-get|1|GET of values of many sizes$note
+	$kind-lpush|1|LPUSH of 100 bytes to one list$note
+	$kind-lrange|1|LRANGE of 600 elements$note
+	END
+}
+
+redis_check() {
+	server=$(redis_server)
+	[ -n "$server" ] || cannot "redis-server is not installed, and REDIS_SERVER is not set"
+	[ -x "$server" ] || cannot "REDIS_SERVER: $server is no program"
+	{ have redis-benchmark && have redis-cli; } ||
+		cannot "redis-benchmark and redis-cli are not installed"
+	case $("$server" --version 2>&1) in
+	*malloc=libc*) ;;
+	*malloc=jemalloc*)
+		ldd "$server" 2>/dev/null | grep -q libjemalloc ||
+			cannot "$server has jemalloc inside, which no preload replaces; build one with MALLOC=libc and set REDIS_SERVER"
+		;;
+	*) cannot "$server does not say which malloc it uses" ;;
+	esac
+}
+
+redis_prepare() {
+	[ -s "$dir/keys" ] && return
+	awk -v keys=$redis_keys 'BEGIN {
+		x = 1
+		for (text = "redis"; length(text) < 4096;)
+			text = text text
+		for (i = 0; i < keys; i++) {
+			x = (x * 16807) % 2147483647
+			size = x % 10 < 7 ? 10 + x % 90 : x % 10 < 9 ? 100 + x % 900 : 1000 + x % 3000
+			printf "SET key:%012d %d%s\r\n", i, x, substr(text, 1, size)
+		}
+	}' >"$dir/keys.part" || die "$name: cannot write $dir/keys"
+	mv "$dir/keys.part" "$dir/keys" || exit 1
+}
+
+redis_cli() { redis-cli -s "$socket" "$@"; }
+
+redis_stop() {
+	[ -z "$redis_pid" ] || kill -9 "$redis_pid" 2>/dev/null
+	rm -f "$socket"
+}
+
+redis_fill() {
+	redis_cli --pipe <keys >fill 2>&1
+	grep -q 'errors: 0' fill || die "$name: $(tail -n 1 fill)"
+}
+
+# What the server has used of processor time, in ticks, and its minor faults.
+redis_used() { sed 's/.*) //' "/proc/$redis_pid/stat" | awk '{ print $12, $13, $8 }'; }
+redis_kib() { awk -v key="$1:" '$1 == key { print $2 }' "/proc/$redis_pid/status"; }
+
+# REQUESTS ARGS of redis-benchmark: the measured part
+redis_load() {
+	requests=$1
+	shift
+	# shellcheck disable=SC2046 # three numbers
+	set -- $(redis_used) "$@"
+	user=$1 sys=$2 faults=$3
+	shift 3
+	redis-benchmark -s "$socket" -c 20 --csv --precision 3 -n "$requests" "$@" >csv 2>err ||
+		die "$name: redis-benchmark: $(tail -n 1 err)"
+	rate=$(tail -n 1 csv | tr -d '"' | cut -d , -f 2)
+	# shellcheck disable=SC2046
+	set -- $(redis_used)
+	awk -v rate="$rate" -v n="$requests" -v user=$(($1 - user)) -v sys=$(($2 - sys)) \
+		-v faults=$(($3 - faults)) -v tick="$(getconf CLK_TCK)" 'BEGIN {
+			if (rate + 0 <= 0)
+				exit 1
+			printf "#metric wall_ns %.0f\n", n / rate * 1e9
+			printf "#metric user_us %.0f\n#metric sys_us %.0f\n", user / tick * 1e6, sys / tick * 1e6
+			printf "#metric minor_faults %d\n", faults
+		}' || die "$name: redis-benchmark said '$(tail -n 1 csv)'"
+}
+
+redis_run() {
+	server=$(redis_server)
+	# A socket's path may have a hundred letters only, so it is relative.
+	cd "$dir" || exit 1
+	socket=redis.sock redis_pid=
+	rm -f $socket
+	trap redis_stop EXIT
+	trap 'exit 1' INT TERM HUP
+	if [ -z "${BENCH_PRELOAD-}" ] && [ "${name#redis-debian}" != "$name" ]; then
+		BENCH_PRELOAD=$(ldd "$server" | awk '$1 ~ /^libc\.so/ { print $3 }')
+		[ -n "$BENCH_PRELOAD" ] || die "$name: where is its libc?"
+	fi
+	# shellcheck disable=SC2030,SC2031
+	become "$server" --port 0 --unixsocket "$socket" --save '' --daemonize no \
+		--enable-debug-command yes >server.log 2>&1 &
+	redis_pid=$!
+	tries=0
+	until redis_cli ping 2>/dev/null | grep -q PONG; do
+		tries=$((tries + 1))
+		{ kill -0 $redis_pid 2>/dev/null && [ $tries -lt 200 ]; } ||
+			die "$name: the server does not come up: $(tail -n 1 server.log)"
+		sleep 0.05
+	done
+	redis_fill
+	case $name in
+	*-set) redis_load 650000 -P 32 -r $redis_keys -d 500 -t set ;;
+	*-get) redis_load 800000 -P 32 -r $redis_keys -t get ;;
+	*-lpush) redis_load 800000 -P 32 -d 100 -t lpush ;;
+	*-lrange)
+		redis-benchmark -s "$socket" -q -n 2000 -d 20 -t lpush >/dev/null 2>&1
+		redis_load 16000 -P 4 lrange mylist 0 599
+		;;
+	esac
+	redis_cli dbsize
+	redis_cli llen mylist
+	redis_fill
+	redis_cli debug digest
+	echo "#metric rss_peak_kib $(redis_kib VmHWM)"
+	redis_cli flushall >/dev/null
+	sleep 0.2
+	echo "#metric rss_after_kib $(redis_kib VmRSS)"
+	redis_cli shutdown nosave >/dev/null 2>&1
+	wait $redis_pid || die "$name: the server ended with $?: $(tail -n 1 server.log)"
+	redis_pid=
+}
