@@ -6,7 +6,10 @@ BENCH_CFLAGS = -std=gnu11 -O2 $(WARN_CFLAGS) -fno-builtin -pthread
 # The harness and the workloads, a family a file.
 EXTRA_LIBRARIES = bench/libbench.a
 bench_libbench_a_SOURCES = bench/harness.c bench/harness.h \
-	bench/work/micro.c bench/work/micro.h bench/work/micro_threads.c
+	bench/work/age.c bench/work/blocks.c bench/work/exchange.c \
+	bench/work/growth.c bench/work/lifetimes.c bench/work/micro.c \
+	bench/work/micro.h bench/work/micro_threads.c bench/work/mix.c \
+	bench/work/object.h bench/work/server.c
 bench_libbench_a_CPPFLAGS =
 bench_libbench_a_CFLAGS = $(BENCH_CFLAGS)
 
@@ -52,7 +55,9 @@ BENCH_RUNNER = \
 	bench/runner/session.py \
 	bench/runner/stats.py \
 	bench/runner/store.py \
+	bench/runner/style.css \
 	bench/runner/suite.py \
+	bench/runner/svg.py \
 	bench/runner/table.py
 
 bench_spawn_SOURCES = bench/spawn.c
