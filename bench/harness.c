@@ -22,7 +22,8 @@
 #include "harness.h"
 
 static const struct work *const families[] = {
-	micro_works, micro_threads_works,
+	micro_works, micro_threads_works, lifetime_works, block_works,
+	growth_works, exchange_works, server_works, age_works,
 };
 
 const char *bench_name = "bench";
@@ -86,6 +87,8 @@ const struct work *row_find(const char *row, int *threads)
 
 /* ---- a run ---- */
 
+static void team_dismiss(void);
+
 static uint64_t now(void)
 {
 	struct timespec t;
@@ -139,6 +142,7 @@ void run_teardown(struct run *r)
 {
 	if (r->work->teardown)
 		r->work->teardown(r);
+	team_dismiss();
 	row_name = NULL;
 }
 
@@ -187,15 +191,6 @@ void start_workers(struct run *r, int n, worker_fn *fn)
 	}
 }
 
-void in_threads(struct run *r, int n, worker_fn *fn)
-{
-	int i;
-
-	for (i = 0; i < n; i++)
-		workers[i].ops = r->ops / n + (i < r->ops % n);
-	start_workers(r, n, fn);
-}
-
 void in_threads_each(struct run *r, int n, worker_fn *fn, long ops)
 {
 	int i;
@@ -203,6 +198,102 @@ void in_threads_each(struct run *r, int n, worker_fn *fn, long ops)
 	for (i = 0; i < n; i++)
 		workers[i].ops = ops;
 	start_workers(r, n, fn);
+}
+
+/*
+ * The team: threads that wait for the next thing to do. A round begins when
+ * `round` moves on and is over when `busy` is 0. fn == NULL sends them home.
+ */
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t go, done;
+	pthread_t thread[MAX_THREADS];
+	worker_fn *fn;
+	unsigned long round;
+	int size;		/* with the main thread; 0: no team */
+	int busy;
+} team = { .lock = PTHREAD_MUTEX_INITIALIZER,
+	   .go = PTHREAD_COND_INITIALIZER,
+	   .done = PTHREAD_COND_INITIALIZER };
+
+static void *member(void *arg)
+{
+	unsigned long round = 0;
+	worker_fn *fn;
+
+	for (;;) {
+		pthread_mutex_lock(&team.lock);
+		while (team.round == round)
+			pthread_cond_wait(&team.go, &team.lock);
+		round = team.round;
+		fn = team.fn;
+		pthread_mutex_unlock(&team.lock);
+		if (!fn)
+			return NULL;
+		fn(arg);
+		pthread_mutex_lock(&team.lock);
+		if (!--team.busy)
+			pthread_cond_signal(&team.done);
+		pthread_mutex_unlock(&team.lock);
+	}
+}
+
+static void team_gather(int n)
+{
+	int i, error;
+
+	team.round = 0;
+	for (i = 1; i < n; i++) {
+		error = pthread_create(&team.thread[i], NULL, member,
+				       &workers[i]);
+		if (error)
+			die("cannot make %d threads: %s", n, strerror(error));
+	}
+	team.size = n;
+}
+
+static void team_send(worker_fn *fn)
+{
+	pthread_mutex_lock(&team.lock);
+	team.fn = fn;
+	team.busy = team.size - 1;
+	team.round++;
+	pthread_cond_broadcast(&team.go);
+	pthread_mutex_unlock(&team.lock);
+}
+
+void in_team(struct run *r, worker_fn *fn)
+{
+	int n = r->threads, i;
+
+	if (!team.size)
+		team_gather(n);
+	for (i = 0; i < n; i++)
+		workers[i].ops = r->ops / n + (i < r->ops % n);
+	if (n > 1)
+		team_send(fn);
+	fn(&workers[0]);
+	if (n > 1) {
+		pthread_mutex_lock(&team.lock);
+		while (team.busy)
+			pthread_cond_wait(&team.done, &team.lock);
+		pthread_mutex_unlock(&team.lock);
+	}
+	for (i = 0; i < n; i++) {
+		r->sum += workers[i].sum;
+		workers[i].sum = 0;
+	}
+}
+
+static void team_dismiss(void)
+{
+	int i;
+
+	if (team.size > 1)
+		team_send(NULL);
+	for (i = 1; i < team.size; i++)
+		pthread_join(team.thread[i], NULL);
+	team.size = 0;
 }
 
 /* ---- memory ---- */

@@ -34,7 +34,7 @@ struct work {
 	const char *name;	/* the row is called NAME/THREADS; NULL: the end */
 	const char *group;
 	const char *what;	/* and what an operation is, if not a pair */
-	int threads[6];		/* a row for each; 0 ends the list */
+	int threads[8];		/* a row for each; 0 ends the list */
 	long ops;		/* of a whole run, by all threads together */
 	void (*setup)(struct run *r);		/* or NULL */
 	void (*step)(struct run *r);		/* does r->ops operations */
@@ -65,6 +65,8 @@ struct run {
 
 /* The families, one a file; each ends with a work without a name. */
 extern const struct work micro_works[], micro_threads_works[];
+extern const struct work lifetime_works[], block_works[], growth_works[];
+extern const struct work exchange_works[], server_works[], age_works[];
 
 /* ---- what the fronts call ---- */
 
@@ -100,13 +102,20 @@ static inline void *must(void *p)
 	return p;
 }
 
-/*
- * Runs fn in n threads and waits for them; their dice go on from where the
- * step before left them. The threads share r->ops, or get so many each, or
- * what stands in their workers.
- */
 typedef void worker_fn(struct worker *w);
-void in_threads(struct run *r, int n, worker_fn *fn);
+
+/*
+ * Runs fn in all threads of the run, which share r->ops, and waits for them.
+ * They live from the first call to the end of the tear-down, so that they meet
+ * their own objects again; the first of them is the main thread.
+ */
+void in_team(struct run *r, worker_fn *fn);
+
+/*
+ * Runs fn in n new threads and waits for their end; each does so many
+ * operations, or (start_workers) what stands in its worker. A worker's dice go
+ * on from where the thread before left them.
+ */
 void in_threads_each(struct run *r, int n, worker_fn *fn, long ops);
 void start_workers(struct run *r, int n, worker_fn *fn);
 struct worker *worker(int id);

@@ -94,7 +94,7 @@ bench-long: all
 	tools/buddymalloc bench --long $(BENCH_ARGS)
 
 # ---- real programs (bench/programs) ------------------------------------------
-BENCH_PROGRAMS = \
+BENCH_REAL = \
 	bench/programs/c.awk \
 	bench/programs/lua-strings.lua \
 	bench/programs/lua-trees.lua \
@@ -110,7 +110,7 @@ BENCH_PROGRAMS = \
 	bench/programs/sql.awk \
 	bench/programs/text.awk
 if REPLACE
-nobase_dist_bench_DATA += $(BENCH_PROGRAMS)
+nobase_dist_bench_DATA += $(BENCH_REAL)
 nobase_dist_bench_SCRIPTS += bench/programs/run
 endif
-EXTRA_DIST += $(BENCH_PROGRAMS) bench/programs/run
+EXTRA_DIST += $(BENCH_REAL) bench/programs/run

@@ -16,7 +16,6 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -54,7 +53,7 @@ static double number(const char *option, const char *text)
 	if (!text)
 		usage("%s wants a number", option);
 	n = strtod(text, &end);
-	if (*end || end == text || !isfinite(n) || n <= 0)
+	if (*end || end == text || !(n > 0 && n < 1e300))
 		usage("%s '%s': that is no number above 0", option, text);
 	return n;
 }
