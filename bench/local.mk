@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # The benchmarks: not part of a usual build. `make bench-rows` builds what runs
-# one workload (bench/rows).
+# one workload (bench/rows), `make bench-google` the same as Google Benchmark.
 BENCH_CFLAGS = -std=gnu11 -O2 $(WARN_CFLAGS) -fno-builtin -pthread
 
 # The harness and the workloads, a family a file.
@@ -23,8 +23,28 @@ bench_rows_CFLAGS = $(BENCH_CFLAGS)
 bench_rows_LDADD = bench/libbench.a
 bench_rows_LDFLAGS = -pthread
 
-.PHONY: bench-rows
+# The same workloads behind Google Benchmark, where configure found it.
+if HAVE_BENCHMARK
+if REPLACE
+check_PROGRAMS += bench/google
+else
+EXTRA_PROGRAMS += bench/google
+endif
+bench_google_SOURCES = bench/google.cc
+bench_google_CPPFLAGS =
+bench_google_CXXFLAGS = -O2 $(WARN_CFLAGS) -pthread
+bench_google_LDADD = bench/libbench.a -lbenchmark
+bench_google_LDFLAGS = -pthread
+endif
+
+.PHONY: bench-rows bench-google
 bench-rows: bench/rows
+if HAVE_BENCHMARK
+bench-google: bench/google
+else
+bench-google:
+	@echo 'configure found no Google Benchmark (Debian: libbenchmark-dev)' >&2; exit 1
+endif
 
 # The loops that came before.
 EXTRA_PROGRAMS += bench/loops
@@ -36,7 +56,7 @@ bench_loops_LDADD =
 bench_loops_LDFLAGS =
 
 EXTRA_DIST += bench/RESULTS.md bench/compare.py bench/instructions.sh
-CLEANFILES += bench/loops bench/rows bench/libbench.a
+CLEANFILES += bench/loops bench/google bench/rows bench/libbench.a
 
 # ---- the comparison (bench/runner) -----------------------------------------
 # Below the build tree's bench/ and below $(pkglibexecdir)/bench the parts lie
@@ -46,6 +66,7 @@ benchdir = $(pkglibexecdir)
 BENCH_RUNNER = \
 	bench/runner/allocators.py \
 	bench/runner/analyse.py \
+	bench/runner/check.py \
 	bench/runner/common.py \
 	bench/runner/machine.py \
 	bench/runner/main.py \
@@ -74,7 +95,7 @@ endif
 EXTRA_DIST += $(BENCH_RUNNER)
 
 # A build directory of its own sees the scripts of the source tree.
-.PHONY: bench-links bench bench-long
+.PHONY: bench-links bench bench-long bench-check
 bench-links:
 	@for part in runner programs traces; do \
 		test -e bench/$$part || test ! -d $(srcdir)/bench/$$part || \
@@ -114,3 +135,11 @@ nobase_dist_bench_DATA += $(BENCH_REAL)
 nobase_dist_bench_SCRIPTS += bench/programs/run
 endif
 EXTRA_DIST += $(BENCH_REAL) bench/programs/run
+
+# AGAINST: a commit, or another build's libbuddymalloc-preload.so.
+AGAINST = HEAD
+bench-check: all
+	@python3 -B bench/runner/check.py --new libbuddymalloc-preload.so \
+		--source '$(abs_srcdir)' --work bench-check \
+		--configure "CC='$(CC)' CFLAGS='$(CFLAGS)'" \
+		$(BENCH_ARGS) '$(AGAINST)'

@@ -146,7 +146,7 @@ class Analysis:
         self.names = [a["name"] for a in self.head["allocators"]]
         self.rows = [RowResult(info, self.names, store)
                      for info in self.head["rows"]]
-        self.errors = dict(store.errors)
+        self.errors, self.unfit = dict(store.errors), dict(store.unfit)
         self.measured = [r for r in self.rows if r.good]
         turns = {turn for _, _, turn in store.runs if turn}
         self.rounds_done = len(turns)
@@ -202,7 +202,10 @@ class Analysis:
                                 "tied": v.tied[m], "behind": v.behind[m]}
                             for m in METRICS if v.mean[m]}
                   for v in self.versus}
+        unfit = [{"row": row, "allocator": name, "why": why}
+                 for (row, name), why in self.unfit.items()]
         return {"session": self.head, "rounds_done": self.rounds_done,
+                "unfit": unfit,
                 "rows": rows, "geometric_means": means, "base": self.base,
                 "base_against": versus}
 

@@ -25,7 +25,7 @@ from session import Session, in_use
 from store import Store, csv_text
 from table import Table, notes
 
-SHORT_RUNS, LONG_RUNS = 5, 10
+SHORT_RUNS, LONG_RUNS = 7, 10
 RUN_LIMIT_SECONDS = 300
 
 
@@ -184,11 +184,12 @@ def stop(_signal, _frame):
     raise KeyboardInterrupt
 
 
-def main():
+def guarded(what):
+    """Runs what(arguments) and turns all trouble into a line and a status."""
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGHUP, stop)
     try:
-        status = run(sys.argv[1:])
+        status = what(sys.argv[1:])
         sys.stdout.flush()
         return status
     except Usage as why:
@@ -209,4 +210,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(guarded(run))

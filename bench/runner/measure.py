@@ -10,6 +10,7 @@ Invariant: one measured program at a time; it runs in a session of its own,
        so that ^C reaches the runner alone, which then ends it.
 """
 import json
+import math
 import os
 import re
 import select
@@ -24,12 +25,17 @@ from common import Trouble
 
 PAGE_KIB = os.sysconf("SC_PAGE_SIZE") // 1024
 MAX_SAMPLES = 400
+MAX_LOOKS = 14
 # Processes that stand around the measured one.
 WRAPPERS = {"spawn", "sh", "dash", "bash", "env", "strace", "timeout"}
 
 
 class Failed(Exception):
     """One run that cannot be counted; its text says why."""
+
+
+class Unfit(Failed):
+    """A row that cannot be had with this allocator, through nobody's fault."""
 
 
 class Outcome:
@@ -86,40 +92,51 @@ def mapped_files(pid):
 
 
 class Watcher:
-    """Looks at the running processes from time to time."""
+    """Looks at the running processes from time to time.
+
+    A look at the mapped files costs a program a little, so there are few,
+    each after a longer pause than the one before.
+    """
 
     def __init__(self, root, sample, watch):
-        self.root, self.sample, self.watch = root, sample, watch
+        self.root = root
         self.start = time.monotonic()
-        self.pause = 0.002 if sample else 0.005
+        self.pause = 0.002              # between two samples
+        self.next_sample = self.start if sample else math.inf
+        self.next_look = self.start + 0.005 if watch else math.inf
         self.samples, self.files = [], {}
         self.looks = 0
 
-    def done(self):
-        return not self.sample and (not self.watch or self.looks >= 12)
-
     def wait(self):
-        """How long until the next look; None: no more."""
-        if self.done():
-            return None
-        # A look costs the program a little: more and more rarely.
-        return self.pause if self.sample else self.pause * 1.6 ** self.looks
+        """How long until there is something to do; None: nothing is."""
+        until = min(self.next_sample, self.next_look)
+        return None if until == math.inf else \
+            max(until - time.monotonic(), 0)
 
     def look(self):
+        now = time.monotonic()
+        if now < min(self.next_sample, self.next_look):
+            return
         pids = descendants(self.root)
-        if self.sample:
-            kib = resident_kib(pids)
-            if kib:
-                self.samples.append((time.monotonic() - self.start, kib))
-            if len(self.samples) >= MAX_SAMPLES:
-                self.samples = self.samples[::2]
-                self.pause *= 2
-        if self.watch and self.looks < 12:
+        if now >= self.next_sample:
+            self.take_sample(now, pids)
+        if now >= self.next_look:
             self.looks += 1
+            self.next_look = now + 0.005 * 1.5 ** self.looks \
+                if self.looks < MAX_LOOKS else math.inf
             for pid in pids:
                 files = mapped_files(pid)
                 if files is not None:
                     self.files[pid] = files
+
+    def take_sample(self, now, pids):
+        kib = resident_kib(pids)
+        if kib:
+            self.samples.append((now - self.start, kib))
+        if len(self.samples) >= MAX_SAMPLES:
+            self.samples = self.samples[::2]
+            self.pause *= 2
+        self.next_sample = now + self.pause
 
 
 def text_of(file):

@@ -19,7 +19,7 @@ import time
 import machine
 from allocators import clean_environment
 from common import Trouble, say
-from measure import Failed
+from measure import Failed, Unfit
 from progress import Progress
 
 KEPT = ("wall_ns", "user_us", "sys_us", "minor_faults", "major_faults",
@@ -96,10 +96,10 @@ class Session:
         return os.path.join(self.scratch, row.name.replace("/", "_"))
 
     # ---- one step of the plan ----
-    def fail(self, row, allocator, why):
+    def fail(self, row, allocator, why, kind="error"):
         self.progress.clear()
         say(f"{row.name}: {allocator.name}: {why}")
-        self.store.add({"kind": "error", "row": row.name,
+        self.store.add({"kind": kind, "row": row.name,
                         "allocator": allocator.name, "why": why})
         self.given_up.add((row.name, allocator.name))
         self.progress.drop((row.name, allocator.name))
@@ -172,6 +172,8 @@ class Session:
         start = time.monotonic()
         try:
             self.measure(row, allocator, turn, place)
+        except Unfit as why:
+            self.fail(row, allocator, str(why), "unfit")
         except Failed as why:
             self.fail(row, allocator, str(why))
         else:

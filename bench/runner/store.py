@@ -27,7 +27,8 @@ class Store:
         self.directory = directory
         self.path = os.path.join(directory, LINES)
         self.head, self.runs = None, {}     # (row, allocator, round): record
-        self.errors, self.curves, self.calls = {}, {}, {}
+        self.errors, self.unfit = {}, {}    # (row, allocator): why
+        self.curves, self.calls = {}, {}
         self.skipped = {}                   # row: why it cannot run here
         self.file = None
 
@@ -67,6 +68,8 @@ class Store:
             self.errors.pop((row, name), None)
         elif kind == "error":
             self.errors[row, name] = record["why"]
+        elif kind == "unfit":
+            self.unfit[row, name] = record["why"]
         elif kind == "curve":
             self.curves[row, name] = record["samples"]
         elif kind == "calls":

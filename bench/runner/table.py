@@ -161,6 +161,8 @@ def notes(analysis):
              for (row, name), why in analysis.errors.items()]
     lines += [f"{r.name}: not measured: {r.skipped}"
               for r in analysis.rows if r.skipped]
+    lines += [f"{row}: {name}: {why}"
+              for (row, name), why in analysis.unfit.items()]
     asked, done = analysis.head["rounds"], analysis.rounds_done
     if done < asked:
         lines.append(f"only {done} of {asked} rounds were run")
