@@ -47,13 +47,13 @@ struct work {
 
 /* One thread of a workload; it lives as long as the run. */
 struct worker {
-	_Alignas(128) struct run *run;
+	struct run *run;
 	int id;
 	long ops;		/* this thread's share of the step */
 	uint64_t dice;		/* a state of roll() */
 	uint64_t sum;		/* of what was read back; goes to the run's */
 	void *own;		/* the workload's */
-};
+} __attribute__((aligned(128)));
 
 struct run {
 	const struct work *work;
@@ -92,8 +92,8 @@ const char *malloc_owner(void);	/* the file whose malloc it is */
 
 /* ---- what workloads call ---- */
 
-_Noreturn void die(const char *format, ...)
-	__attribute__((format(printf, 1, 2)));
+void die(const char *format, ...)
+	__attribute__((noreturn, format(printf, 1, 2)));
 
 static inline void *must(void *p)
 {

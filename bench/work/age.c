@@ -250,12 +250,12 @@ const struct work age_works[] = {
 	{ .name = "drift", .group = "age",
 	  .what = "a cache of 48 MiB evicts at random; values grow from 32 to "
 		  "724 bytes over eight eras",
-	  .threads = { 1 }, .ops = 3 * M, .setup = drift_setup,
+	  .threads = { 1 }, .ops = 2 * M, .setup = drift_setup,
 	  .step = drift_step, .teardown = drift_teardown },
 	{ .name = "fork", .group = "age",
 	  .what = "forks with 100,000 objects alive; parent and child change "
 		  "500; other threads allocate (op: a fork)",
-	  .threads = { 1, 4 }, .ops = 150, .arg = &server_mix,
+	  .threads = { 1, 4 }, .ops = 100, .arg = &server_mix,
 	  .setup = fork_setup, .step = fork_step, .teardown = fork_teardown },
 	{ .name = NULL }
 };

@@ -297,7 +297,7 @@ const struct work exchange_works[] = {
 	{ .name = "pipe", .group = "exchange",
 	  .what = "half of the threads produce, each for one that consumes, a "
 		  "server's sizes",
-	  .threads = { 2, 8, 32 }, .ops = 4 * M, .arg = &server_mix,
+	  .threads = { 2, 8, 32 }, .ops = 6 * M, .arg = &server_mix,
 	  CHANNELS, .step = pipes_step },
 	{ .name = "fan-in", .group = "exchange",
 	  .what = "all threads but one produce, that one consumes, a server's "
@@ -316,13 +316,13 @@ const struct work exchange_works[] = {
 	{ .name = "bulk", .group = "exchange",
 	  .what = "each thread makes 20,000 objects, then frees them all, an "
 		  "interpreter's sizes",
-	  .threads = { 1, 2, 4, 8, 32 }, .ops = 6 * M,
+	  .threads = { 1, 2, 4, 8, 32 }, .ops = 8 * M,
 	  .arg = &interpreter_mix, .setup = nodes_setup, .step = bulk_step,
 	  .teardown = nodes_teardown },
 	{ .name = "bulk-away", .group = "exchange", .live = 1,
 	  .what = "each thread makes 20,000 objects, then frees all of its "
 		  "neighbour's, an interpreter's sizes",
-	  .threads = { 2, 4, 8, 32 }, .ops = 4 * M,
+	  .threads = { 2, 4, 8, 32 }, .ops = 6 * M,
 	  .arg = &interpreter_mix, .setup = nodes_setup, .step = bulk_step,
 	  .teardown = nodes_teardown },
 	{ .name = NULL }

@@ -199,7 +199,7 @@ const struct work growth_works[] = {
 	{ .name = "vector-16m", .group = "growth",
 	  .what = "one vector grows by halves from 64 bytes to 16 MiB "
 		  "(op: a realloc)",
-	  .threads = { 1 }, .ops = 31 * 20, .max = 16 << 20,
+	  .threads = { 1 }, .ops = 31 * 200, .max = 16 << 20,
 	  .step = one_vector },
 	{ .name = "vector-1g", .group = "growth",
 	  .what = "one vector grows by halves from 256 KiB to 1 GiB "
@@ -207,7 +207,7 @@ const struct work growth_works[] = {
 	  .threads = { 1 }, .ops = 22, .step = gigabyte },
 	{ .name = "log-16m", .group = "growth",
 	  .what = "one buffer grows by 64 KiB to 16 MiB (op: a realloc)",
-	  .threads = { 1 }, .ops = 256 * 8, .max = 16 << 20,
+	  .threads = { 1 }, .ops = 256 * 32, .max = 16 << 20,
 	  .step = log_buffer },
 	{ .name = NULL }
 };

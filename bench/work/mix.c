@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What:  mixes of sizes. They were derived by counting the requests and the
- *        live objects of real programs by size (a small preloaded counter):
- *        an interpreter's from python3 (objects by malloc), perl and lua on
- *        scripts that parse, sort and build tables; a compiler's from g++ and
- *        gcc on files full of templates and of macros; a server's from redis
- *        and nginx under their usual commands, with more buffers, as a server
- *        has that talks TLS and logs. The counts were rounded.
+ * What:  mixes of sizes, derived from real programs, whose requests and live
+ *        objects were counted by size with a small preloaded counter: an
+ *        interpreter's from python3 (objects by malloc), perl and lua on
+ *        scripts that parse, sort and build tables; a compiler's from g++ on
+ *        templates and gcc on C; a server's from redis under its common
+ *        commands. A mix takes what they have in common and is smoother than
+ *        any of them: one program's counts are spikes at its own structures.
  * Door:  mix_roll(), sizes_roll(), sizes_even()
  * Invariant: sizes are at least LEAST, so that each object has its stamp.
  */

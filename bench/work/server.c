@@ -204,7 +204,7 @@ const struct work server_works[] = {
 	{ .name = "server", .group = "server",
 	  .what = "requests of 16 objects, 400 sessions a thread; after 2,500 "
 		  "requests a new thread goes on",
-	  .threads = { 1, 2, 4, 8, 32 }, .ops = 4 * M, .arg = &server_mix,
+	  .threads = { 1, 2, 4, 8, 32 }, .ops = 8 * M, .arg = &server_mix,
 	  .setup = server_setup, .step = server_step,
 	  .teardown = server_teardown },
 	{ .name = "fs-active", .group = "sharing", .min = 16,
