@@ -66,6 +66,7 @@ benchdir = $(pkglibexecdir)
 BENCH_RUNNER = \
 	bench/runner/allocators.py \
 	bench/runner/analyse.py \
+	bench/runner/check.py \
 	bench/runner/common.py \
 	bench/runner/machine.py \
 	bench/runner/main.py \
@@ -94,7 +95,7 @@ endif
 EXTRA_DIST += $(BENCH_RUNNER)
 
 # A build directory of its own sees the scripts of the source tree.
-.PHONY: bench-links bench bench-long
+.PHONY: bench-links bench bench-long bench-check
 bench-links:
 	@for part in runner programs traces; do \
 		test -e bench/$$part || test ! -d $(srcdir)/bench/$$part || \
@@ -134,3 +135,11 @@ nobase_dist_bench_DATA += $(BENCH_REAL)
 nobase_dist_bench_SCRIPTS += bench/programs/run
 endif
 EXTRA_DIST += $(BENCH_REAL) bench/programs/run
+
+# AGAINST: a commit, or another build's libbuddymalloc-preload.so.
+AGAINST = HEAD
+bench-check: all
+	@python3 -B bench/runner/check.py --new libbuddymalloc-preload.so \
+		--source '$(abs_srcdir)' --work bench-check \
+		--configure "CC='$(CC)' CFLAGS='$(CFLAGS)'" \
+		$(BENCH_ARGS) '$(AGAINST)'
