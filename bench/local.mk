@@ -55,7 +55,7 @@ bench_loops_CFLAGS = -std=gnu11 -O2 $(WARN_CFLAGS) -fno-builtin -pthread
 bench_loops_LDADD =
 bench_loops_LDFLAGS =
 
-EXTRA_DIST += bench/RESULTS.md bench/compare.py bench/instructions.sh
+EXTRA_DIST += bench/README.md bench/RESULTS.md bench/compare.py bench/instructions.sh
 CLEANFILES += bench/loops bench/google bench/rows bench/libbench.a
 
 # ---- the comparison (bench/runner) -----------------------------------------
