@@ -6,7 +6,7 @@
  *        its level is higher than that of every lock it holds:
  *
  *            LOCK_INIT < LOCK_SLOT < LOCK_GROW < LOCK_BARN < LOCK_LIST
- *                      < LOCK_SHEAVES < LOCK_ZONE
+ *                      < LOCK_SHEAVES < LOCK_ZONE < LOCK_TRACE
  *
  *        Under BARN, LIST, SHEAVES and ZONE no system call is made but the
  *        lock's own futex, and no floor above is called.
@@ -26,6 +26,7 @@ enum lock_level {
 	LOCK_LIST,	/* slabs of one class */
 	LOCK_SHEAVES,	/* the pool of empty sheaves */
 	LOCK_ZONE,	/* a zone's free areas */
+	LOCK_TRACE,	/* the trace file: system calls happen here */
 };
 
 struct lock {

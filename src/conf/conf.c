@@ -10,7 +10,7 @@
 
 struct conf conf;
 
-enum kind { WORD, SIZE, COUNT };
+enum kind { WORD, SIZE, COUNT, PATH };
 
 /* The one table of options. A WORD's value is its place in the form. */
 static const struct option {
@@ -35,6 +35,8 @@ static const struct option {
 	  &conf.window, (size_t)1 << 46 },
 	{ "slots", "N", "pretend that the machine has so many CPUs, if more", COUNT,
 	  &conf.slots, 4096 },
+	{ "trace", "FILE", "record every call in FILE.PID, to be played again",
+	  PATH, &conf.trace, sizeof(conf.trace) - 1 },
 };
 
 /* The place of word among "a|b|c", or -1. */
@@ -86,6 +88,13 @@ static bool set(const struct option *o, const char *val, size_t len)
 		if (word < 0)
 			return false;
 		*(uint32_t *)o->value = (uint32_t)word;
+		return true;
+	}
+	if (o->kind == PATH) {
+		if (!len || len > o->max)
+			return false;
+		memcpy(o->value, val, len);
+		((char *)o->value)[len] = 0;
 		return true;
 	}
 	if (!parse_size(val, len, o->kind == SIZE, &n) || !n || n > o->max)

@@ -24,6 +24,7 @@ struct conf {
 	uint32_t debug;		/* 1: print the start-up stages */
 	size_t window;		/* bytes of address space; 0: by the machine */
 	size_t slots;		/* pretend so many CPUs; 0: ask the kernel */
+	char trace[200];	/* where calls are recorded; "": nowhere */
 };
 
 extern struct conf conf __attribute__((visibility("hidden")));

@@ -71,17 +71,11 @@ static bool fits(size_t size, size_t have)
 	return size <= have && (size >= have / 2 || have <= 64);
 }
 
-BM_EXPORT void *bm_realloc(void *ptr, size_t size)
+static void *resize(void *ptr, size_t size)
 {
 	size_t have;
 	void *p;
 
-	if (!ptr)
-		return malloc_fast(size);
-	if (!size) {
-		free_fast(ptr);
-		return NULL;
-	}
 	if (unlikely(!is_ours(ptr)))
 		return foreign_realloc(ptr, size);
 	have = block_size(ptr, "realloc");
@@ -97,6 +91,26 @@ BM_EXPORT void *bm_realloc(void *ptr, size_t size)
 		return NULL;
 	memcpy(p, ptr, have < size ? have : size);
 	free_fast(ptr);
+	return p;
+}
+
+BM_EXPORT void *bm_realloc(void *ptr, size_t size)
+{
+	void *p;
+
+	if (!ptr)
+		return malloc_fast(size);
+	if (!size) {
+		free_fast(ptr);
+		return NULL;
+	}
+	if (!tracing())
+		return resize(ptr, size);
+	trace_record(TRACE_REALLOC_FROM, 0, 0, ptr);
+	trace_mute();
+	p = resize(ptr, size);
+	trace_unmute();
+	trace_record(TRACE_REALLOC_TO, 0, size, p);
 	return p;
 }
 ALSO(bm_realloc, realloc)

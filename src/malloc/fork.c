@@ -2,8 +2,8 @@
 /*
  * What:  fork, vfork and their kin, through the one gate of slab/percpu.c.
  * Order: prepare shuts the gate (slow paths drain) and diverts the fast paths
- *        (delta = 0, then a fence): nothing of the allocator changes while
- *        pages are copied. Parent and child open the gate and go on with all
+ *        (to the nil rows, then a fence): nothing of the allocator changes
+ *        while pages are copied. Parent and child open the gate and go on with all
  *        their sheaves. The forking thread may allocate in between, from
  *        other handlers.
  *        A vfork child shares our memory, and the kernel gives it no rseq
@@ -61,6 +61,7 @@ static void child(void)
 {
 	if (!percpu.base)
 		return;
+	trace_child();
 	percpu_switch.started = 1;
 	if (state.shut_by != &seat || !mm_enter()) {
 		percpu_go();
@@ -82,6 +83,7 @@ static void child(void)
 void fork_recover(void)
 {
 	memset(&state, 0, sizeof(state));
+	trace_child();
 	sheaves_recover();
 	caches_recover();
 	for (unsigned i = 0; i < nodes.nr_zones; i++)

@@ -16,6 +16,12 @@ static bool stage_conf(void)
 	return true;
 }
 
+static bool stage_trace(void)
+{
+	trace_init();
+	return true;
+}
+
 static bool stage_topo(void)
 {
 	topo_init((unsigned)conf.slots);
@@ -39,7 +45,7 @@ static bool stage_percpu(void)
 
 	if (conf.check)
 		mode = PERCPU_DIRECT;
-	else if (conf.rseq == RSEQ_OFF || !topo.cpus)
+	else if (conf.rseq == RSEQ_OFF || !topo.cpus || trace.on)
 		mode = PERCPU_LOCKED;
 	else if (conf.rseq == RSEQ_FAKE)
 		mode = PERCPU_FAKE;
@@ -59,6 +65,7 @@ static const struct stage {
 	bool (*run)(void);
 } stages[] = {
 	{ "conf", "options of BUDDYMALLOC_CONF", stage_conf },
+	{ "trace", "the file of recorded calls", stage_trace },
 	{ "topo", "pages, CPUs, nodes", stage_topo },
 	{ "window", "address space, vmemmap and map", stage_window },
 	{ "nodes", "zones and zonelists", nodes_init },
@@ -104,4 +111,9 @@ __attribute__((constructor(101))) static void start(void)
 	if (mm_enter())
 		mm_leave();
 	fork_init();
+}
+
+__attribute__((destructor(101))) static void end(void)
+{
+	trace_flush();
 }

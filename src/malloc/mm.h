@@ -14,6 +14,7 @@
 
 #include "base/compiler.h"
 #include "os/rseq.h"
+#include "profile/trace.h"
 #include "slab/sheaf.h"
 
 /* Starts the allocator at the first call; false: it cannot be started. */

@@ -35,22 +35,25 @@ void mm_leave(void)
 		nested_drain();
 }
 
-/* The slow path of a class: loops while the sheaf fills under its eyes. */
+/*
+ * The slow path of a class. When the sheaf filled under its eyes the fast path
+ * is tried once more, and if that fails the slab is asked: so it always ends,
+ * even where every sequence is aborted (a debugger that steps).
+ */
 static void *alloc_class(struct cache *cache, bool *zeroed)
 {
 	void *p = NULL;
 
-	for (;;) {
+	for (bool again = false;; again = true) {
 		uint32_t nr;
 		struct slot *slot = slot_enter(&nr);
-		enum sheaf_result r = cache_alloc(cache, slot, nr, &p, zeroed);
+		enum sheaf_result r = cache_alloc(cache, slot, nr, again, &p,
+						  zeroed);
 
 		slot_exit(slot);
-		if (r == SHEAF_FAILED)
-			return NULL;
 		if (r == SHEAF_RETRY)
 			p = rseq_pop(cache->class);
-		if (p)
+		if (p || r == SHEAF_FAILED)
 			return p;
 	}
 }
@@ -72,26 +75,39 @@ static void *small_alloc(size_t size, bool *zeroed)
 
 void *malloc_slow(size_t size)
 {
-	if (size > SMALL_MAX)
-		return large_alloc(size, 1, false);
-	return small_alloc(size, NULL);
+	void *p = size > SMALL_MAX ? large_alloc(size, 1, false)
+				   : small_alloc(size, NULL);
+
+	if (tracing())
+		trace_record(TRACE_MALLOC, 0, size, p);
+	return p;
+}
+
+static cold void *zeroed_slow(size_t size)
+{
+	bool zeroed = false;
+	void *p;
+
+	if (size > SMALL_MAX) {
+		p = large_alloc(size, 1, true);
+	} else {
+		p = small_alloc(size, &zeroed);
+		if (p && !zeroed)
+			memset(p, 0, size);
+	}
+	if (tracing())
+		trace_record(TRACE_CALLOC, 0, size, p);
+	return p;
 }
 
 void *malloc_zeroed(size_t size)
 {
-	bool zeroed = false;
-	void *p = NULL;
+	void *p;
 
-	if (unlikely(size > SMALL_MAX))
-		return large_alloc(size, 1, true);
-	if (likely(size))
-		p = rseq_pop(class_of(size));
-	if (unlikely(!p)) {
-		p = small_alloc(size, &zeroed);
-		if (!p || zeroed)
-			return p;
-	}
-	return memset(p, 0, size);
+	if (unlikely(size - 1 >= SMALL_MAX))
+		return zeroed_slow(size);
+	p = rseq_pop(class_of(size));
+	return likely(p) ? memset(p, 0, size) : zeroed_slow(size);
 }
 
 /*
@@ -99,16 +115,14 @@ void *malloc_zeroed(size_t size)
  * least 64 KiB, so a class whose size is a multiple of align will do: 48
  * bytes aligned to 32 are of the class 64.
  */
-void *malloc_aligned(size_t align, size_t size)
+static void *aligned(size_t align, size_t size)
 {
 	unsigned class;
 
-	if (align <= 16)
-		return malloc_fast(size);
-	if (unlikely(!percpu_switch.started)) {
+	if (unlikely(!READ_ONCE(percpu_switch.started))) {
 		if (mm_enter())
 			mm_leave();
-		if (!percpu_switch.started)
+		if (!READ_ONCE(percpu_switch.started))
 			return nested_alloc(size, align);
 	}
 	if (size <= SMALL_MAX && align <= SMALL_MAX) {
@@ -122,12 +136,27 @@ void *malloc_aligned(size_t align, size_t size)
 	return large_alloc(size, align, false);
 }
 
+void *malloc_aligned(size_t align, size_t size)
+{
+	void *p;
+
+	if (align <= 16)
+		return malloc_fast(size);
+	if (!tracing())
+		return aligned(align, size);
+	trace_mute();
+	p = aligned(align, size);
+	trace_unmute();
+	trace_record(TRACE_ALIGNED, align, size, p);
+	return p;
+}
+
 static void free_small(void *p, unsigned entry)
 {
-	for (;;) {
+	for (bool again = false;; again = true) {
 		uint32_t nr;
 		struct slot *slot = slot_enter(&nr);
-		enum sheaf_result r = cache_free(p, entry, slot, nr);
+		enum sheaf_result r = cache_free(p, entry, slot, nr, again);
 
 		slot_exit(slot);
 		if (r != SHEAF_RETRY || rseq_push(p, entry))
@@ -141,6 +170,8 @@ void free_slow(void *p)
 
 	if (!p)
 		return;
+	if (tracing())
+		trace_record(TRACE_FREE, 0, 0, p);
 	if (unlikely(!window_owns(p))) {
 		if (nested_owns(p))
 			nested_free(p);

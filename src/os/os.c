@@ -276,6 +276,44 @@ int os_keep_fd(int fd)
 	return (int)syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 200);
 }
 
+int os_create(const char *path)
+{
+	int fd = (int)syscall(SYS_openat, AT_FDCWD, path,
+			      O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	int kept = fd < 0 ? -1 : os_keep_fd(fd);
+
+	if (fd >= 0)
+		os_close(fd);
+	return kept;
+}
+
+bool os_write(int fd, const void *buf, size_t bytes)
+{
+	const char *from = buf;
+
+	while (bytes) {
+		long n = syscall(SYS_write, fd, from, bytes);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		from += n;
+		bytes -= (size_t)n;
+	}
+	return true;
+}
+
+void os_close(int fd)
+{
+	syscall(SYS_close, fd);
+}
+
+unsigned os_pid(void)
+{
+	return (unsigned)syscall(SYS_getpid);
+}
+
 void os_wait(uint32_t *word, uint32_t value)
 {
 	syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);

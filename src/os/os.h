@@ -58,6 +58,12 @@ bool os_rseq_fence(void);
 /* A copy of a file descriptor, out of the program's way; -1: refused. */
 int os_keep_fd(int fd);
 
+/* A new file, its descriptor out of the program's way; -1: refused. */
+int os_create(const char *path);
+bool os_write(int fd, const void *buf, size_t bytes);
+void os_close(int fd);
+unsigned os_pid(void);
+
 void os_wait(uint32_t *word, uint32_t value);
 void os_wake_all(uint32_t *word);
 

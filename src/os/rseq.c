@@ -10,26 +10,22 @@
 #endif
 
 thread_local_word struct seat seat;
-/* Until the start: slot 0 of nil rows that are just long enough for a pop. */
-static uint64_t early_rows[(1 << CLASS_BITS) * 4 / 8 + 1];
-struct percpu_base percpu_base = { .nil = (uintptr_t)&early_rows[1] };
+struct percpu_base percpu_base;
 struct percpu_switch percpu_switch aligned_to(SWITCH_BYTES);
+static uintptr_t area;	/* (C) */
 
 extern const ptrdiff_t __rseq_offset __attribute__((weak));
 extern const unsigned int __rseq_size __attribute__((weak));
 
 bool rseq_find(bool one_node)
 {
-	uintptr_t area;
-	int32_t cpu;
+	const char *thread = __builtin_thread_pointer();
 
 	if (!&__rseq_offset || !&__rseq_size || !__rseq_size)
 		return false;
-	area = (uintptr_t)__builtin_thread_pointer() + (uintptr_t)__rseq_offset;
-	cpu = *(volatile int32_t *)(area + RSEQ_CPU_ID);
-	if (cpu < 0)
+	if (*(const volatile int32_t *)(thread + __rseq_offset + RSEQ_CPU_ID) < 0)
 		return false;
-	percpu_base.dist = (intptr_t)(area - (uintptr_t)&seat);
+	area = (uintptr_t)__rseq_offset;
 	/*
 	 * mm_cid is small for a process of few threads whatever the machine;
 	 * kernels before 6.3 do not write it although libc has the room.
@@ -43,5 +39,11 @@ bool rseq_find(bool one_node)
 
 void rseq_fake(void)
 {
+	area = (uintptr_t)&seat - (uintptr_t)__builtin_thread_pointer();
 	percpu_base.field = RSEQ_MM_CID;
+}
+
+void rseq_go(void)
+{
+	percpu_switch.area = area;
 }

@@ -3,22 +3,26 @@
  * What:  the three restartable sequences: pop, push and swap of one CPU's
  *        sheaf tops. All the inline assembly of the house is here.
  * Door:  rseq_pop(), rseq_push(), rseq_swap(); called by slab/percpu.h.
- * Locks: none. The kernel restarts a sequence that was preempted, migrated
- *        or interrupted by a signal before its last store: that store commits.
+ * Locks: none. The kernel aborts a sequence that was preempted, migrated or
+ *        interrupted by a signal before its last store: that store commits.
+ *        An abort leads to the slow path, not back to the start: a debugger
+ *        that steps through would never get to the end, and the signal may
+ *        have been one whose handler forked.
  * Invariant: only `rseq_cs` of the thread's rseq area is ever written.
  *
- * A thread's area is found at `seat + dist`: dist is 0 until the allocator
- * has started and wherever there is no rseq, so the sequences then run on the
- * thread's private seat, where they do no harm: they find slot 0 of the nil
- * rows, whose tops are all zero, and leave by their slow label.
+ * `area` leads to the calling thread's rseq area. It is 0 until the allocator
+ * has started, wherever there is no rseq, and, since it lies in a page that
+ * fork wipes, in a child that nobody told us of: then nothing is tried, and
+ * every call takes the slow path.
  *
- * The rows of all slots start at `nil + delta`. delta is 0 while the caches
- * are diverted (start, fork, trim, checking mode): the nil rows then stand for
- * every slot. It is read inside the sequence, so after delta = 0 and a fence
- * (membarrier) no sequence can commit to a real row any more. The word lies
- * in a page that a fork child sees as zeros.
+ * The rows of all slots start at `base`: the real ones or, while the caches
+ * are diverted (start, fork, trim, checking mode), the nil rows, which are all
+ * zeros: there the sequences leave by their slow label. base is read inside
+ * the sequence, so after a new base and a fence (membarrier) no sequence can
+ * commit to a real row any more. A thread that libc could not register has a
+ * slot number below 0: the rows there are zeros, too.
  *
- * A top is the offset of the first free place of a sheaf from that base: the
+ * A top is the offset of the first free place of a sheaf from base: the
  * object below it is the next to pop, NULL there means empty; a top at the
  * sheaf's end (a multiple of 1,024) means full; 0, the nil top, is both.
  * See:   slab/sheaf.h for the picture of a sheaf.
@@ -40,6 +44,7 @@ enum {
 	HINT_BITS = 3,
 	HINT_MASK = (1 << HINT_BITS) - 1,
 	SWITCH_BYTES = 65536,
+	LIMBO_BYTES = 2 << ROWS_SHIFT,	/* rows of the slots -1 and -2 */
 };
 
 /* The thread's own words; the first 32 bytes stand in for a struct rseq. */
@@ -48,20 +53,21 @@ struct seat {
 	uint32_t inside;	/* this thread runs a slow path */
 	uint32_t slot;		/* sticky slot of the locked path, plus 1 */
 	void *deferred;		/* frees of nested calls, drained at the end */
+	uint32_t muted;		/* calls now are part of a traced call */
+	uint32_t trace_thread;	/* this thread's number in the trace; 0: none */
 } aligned_to(32);
 
 struct percpu_base {	/* the x86-64 sequences know the offsets */
-	uintptr_t nil;		/* (C) the nil rows */
-	intptr_t dist;		/* (C) from a thread's seat to its rseq area */
+	uintptr_t base;		/* (A) the rows now in force */
 	uintptr_t field;	/* (C) which field is the slot's number */
-} aligned_to(32);
+} aligned_to(16);
 
 /*
  * Alone in its page, which a fork child gets zeroed (MADV_WIPEONFORK works on
  * whole pages; 64 KiB is the largest page size).
  */
 struct percpu_switch {
-	intptr_t delta;		/* (A) from the nil rows to the real ones */
+	uintptr_t area;		/* (C) the rseq area's offset from the thread's */
 	uint32_t started;	/* (C) 1; 0 again in a child that was wiped */
 	char pad[SWITCH_BYTES - 12];
 };
@@ -74,15 +80,8 @@ extern struct percpu_switch percpu_switch
 
 #if defined(__x86_64__)
 
-/* Globals by name: an operand would cost a register and an instruction. */
-#define RSEQ_AREA                                                              \
-	(__extension__({                                                       \
-		uintptr_t off_;                                                \
-		__asm__("mov seat@gottpoff(%%rip), %0\n\t"                     \
-			"add percpu_base+8(%%rip), %0"                         \
-			: "=r"(off_) : "m"(percpu_base) : "cc");               \
-		off_;                                                          \
-	}))
+/* Relative to the thread pointer: %fs adds it. */
+#define RSEQ_AREA percpu_switch.area
 
 /* The table entry, and the store that arms it; ends at the sequence's start. */
 #define RSEQ_BEGIN                                                             \
@@ -106,21 +105,24 @@ extern struct percpu_switch percpu_switch
 	"jmp %l[" label "]\n\t"                                                \
 	".popsection\n\t"
 
-/* r = this slot's number, then b = the base of the rows now in force. */
+/*
+ * r = this slot's number, then b = the base of the rows now in force. Globals
+ * by name: an operand would cost a register and an instruction.
+ */
 #define RSEQ_SLOT                                                              \
-	"mov percpu_base+16(%%rip), %[r]\n\t"                                  \
-	"mov %%fs:(%[area],%[r]), %k[r]\n\t"
+	"mov percpu_base+8(%%rip), %[r]\n\t"                                   \
+	"movslq %%fs:(%[area],%[r]), %[r]\n\t"
 #define RSEQ_BASE                                                              \
-	"mov percpu_switch(%%rip), %[b]\n\t"                                   \
-	"add percpu_base(%%rip), %[b]\n\t"
+	"mov percpu_base(%%rip), %[b]\n\t"
 
-/* Pops an object of the class; NULL: the sheaf is empty, take the slow path. */
+/* Pops an object of the class; NULL: empty, or aborted; take the slow path. */
 static always_inline void *rseq_pop(uint64_t class)
 {
 	uintptr_t area = RSEQ_AREA, r, b, t;
 	void *obj;
 
-again:
+	if (unlikely(!percpu_switch.area))
+		return NULL;
 	__asm__ goto volatile(
 		RSEQ_BEGIN
 		RSEQ_SLOT
@@ -133,12 +135,12 @@ again:
 		"jz %l[empty]\n\t"
 		"sub $8, %k[t]\n\t"
 		"mov %k[t], (%[r],%[class],4)\n"
-		RSEQ_END("again")
-		: [obj] "=&r"(obj), [t] "=&r"(t), [r] "=&r"(r), [b] "=&r"(b)
+		RSEQ_END("empty")
+		: [obj] "=&a"(obj), [t] "=&r"(t), [r] "=&r"(r), [b] "=&r"(b)
 		: [area] "r"(area), [class] "r"(class),
 		  [shift] "i"(ROWS_SHIFT)
 		: "memory", "cc"
-		: empty, again);
+		: empty);
 	if (!obj)
 		__builtin_unreachable();
 	return obj;
@@ -149,14 +151,15 @@ empty:
 /*
  * Pushes p, whose map entry is given, on this slot's sheaf for the entry's
  * class, node and owner: its own row when the entry's owner hint is this
- * slot's, else the row of that stranger. False: full, or p was pushed just
- * now (a double free); take the slow path.
+ * slot's, else the row of that stranger. False: full, aborted, or p was pushed
+ * just now (a double free); take the slow path.
  */
 static always_inline bool rseq_push(void *p, uint64_t entry)
 {
 	uintptr_t area = RSEQ_AREA, r, b, t, e;
 
-again:
+	if (unlikely(!percpu_switch.area))
+		return false;
 	__asm__ goto volatile(
 		RSEQ_BEGIN
 		RSEQ_SLOT
@@ -175,13 +178,13 @@ again:
 		"mov %[p], (%[b],%[t])\n\t"
 		"add $8, %k[t]\n\t"
 		"mov %k[t], (%[r],%[e],4)\n"
-		RSEQ_END("again")
+		RSEQ_END("slow")
 		: [t] "=&r"(t), [r] "=&r"(r), [b] "=&r"(b), [e] "=&r"(e)
 		: [area] "r"(area), [entry] "r"(entry), [p] "r"(p),
 		  [shift] "i"(ROWS_SHIFT), [cbits] "i"(CLASS_BITS),
 		  [hints] "i"(HINT_MASK), [full] "i"(SHEAF_BYTES - 1)
 		: "memory", "cc"
-		: slow, again);
+		: slow);
 	return true;
 slow:
 	return false;
@@ -212,7 +215,7 @@ fail:
 	return false;
 }
 
-/* The slot that this thread runs on now (it may move at once). */
+/* The slot that this thread runs on now (it may move at once); -1: none. */
 static always_inline uint32_t rseq_slot(void)
 {
 	uintptr_t area = RSEQ_AREA;
@@ -226,7 +229,8 @@ static always_inline uint32_t rseq_slot(void)
 
 #elif defined(__aarch64__)
 
-#define RSEQ_AREA ((uintptr_t)&seat + (uintptr_t)percpu_base.dist)
+#define RSEQ_AREA                                                              \
+	(percpu_switch.area + (uintptr_t)__builtin_thread_pointer())
 
 #define RSEQ_BEGIN                                                             \
 	".pushsection __rseq_cs, \"aw\"\n\t"                                   \
@@ -250,18 +254,17 @@ static always_inline uint32_t rseq_slot(void)
 
 #define RSEQ_SLOT                                                              \
 	"ldr %[r], %[field]\n\t"                                               \
-	"ldr %w[r], [%[area], %[r]]\n\t"
+	"ldrsw %[r], [%[area], %[r]]\n\t"
 #define RSEQ_BASE                                                              \
-	"ldr %[b], %[delta]\n\t"                                               \
-	"ldr %[t], %[nil]\n\t"                                                 \
-	"add %[b], %[b], %[t]\n\t"
+	"ldr %[b], %[base]\n\t"
 
 static always_inline void *rseq_pop(uint64_t class)
 {
 	uintptr_t area = RSEQ_AREA, r, b, t;
 	void *obj;
 
-again:
+	if (unlikely(!percpu_switch.area))
+		return NULL;
 	__asm__ goto volatile(
 		RSEQ_BEGIN
 		RSEQ_SLOT
@@ -273,13 +276,13 @@ again:
 		"cbz %[obj], %l[empty]\n\t"
 		"sub %w[t], %w[t], #8\n\t"
 		"str %w[t], [%[r], %[class], lsl #2]\n"
-		RSEQ_END("again")
+		RSEQ_END("empty")
 		: [obj] "=&r"(obj), [t] "=&r"(t), [r] "=&r"(r), [b] "=&r"(b)
 		: [area] "r"(area), [class] "r"(class),
 		  [shift] "i"(ROWS_SHIFT), [field] "m"(percpu_base.field),
-		  [nil] "m"(percpu_base.nil), [delta] "m"(percpu_switch.delta)
+		  [base] "m"(percpu_base.base)
 		: "memory", "cc"
-		: empty, again);
+		: empty);
 	return obj;
 empty:
 	return NULL;
@@ -289,7 +292,8 @@ static always_inline bool rseq_push(void *p, uint64_t entry)
 {
 	uintptr_t area = RSEQ_AREA, r, b, t, e;
 
-again:
+	if (unlikely(!percpu_switch.area))
+		return false;
 	__asm__ goto volatile(
 		RSEQ_BEGIN
 		RSEQ_SLOT
@@ -308,15 +312,14 @@ again:
 		"str %[p], [%[e]]\n\t"
 		"add %w[t], %w[t], #8\n\t"
 		"str %w[t], [%[r]]\n"
-		RSEQ_END("again")
+		RSEQ_END("slow")
 		: [t] "=&r"(t), [r] "=&r"(r), [b] "=&r"(b), [e] "=&r"(e)
 		: [area] "r"(area), [entry] "r"(entry), [p] "r"(p),
 		  [shift] "i"(ROWS_SHIFT), [cbits] "i"(CLASS_BITS),
 		  [hints] "i"(HINT_MASK), [full] "i"(SHEAF_BYTES - 1),
-		  [field] "m"(percpu_base.field), [nil] "m"(percpu_base.nil),
-		  [delta] "m"(percpu_switch.delta)
+		  [field] "m"(percpu_base.field), [base] "m"(percpu_base.base)
 		: "memory", "cc"
-		: slow, again);
+		: slow);
 	return true;
 slow:
 	return false;
@@ -358,10 +361,12 @@ static always_inline uint32_t rseq_slot(void)
 
 /*
  * libc's registration, and only libc's: false where there is none (valgrind,
- * musl, an old kernel, a filter). Sets dist and field.
+ * musl, an old kernel, a filter).
  */
 bool rseq_find(bool one_node);
 /* A private area instead: the same code, one thread, slot 0 (measuring). */
 void rseq_fake(void);
+/* The sequences run from here on. */
+void rseq_go(void);
 
 #endif

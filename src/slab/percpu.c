@@ -28,6 +28,11 @@ static size_t slots_bytes(void)
 	return align_up(percpu.nr_slots * sizeof(struct slot), page_bytes());
 }
 
+static void divert(void)
+{
+	WRITE_ONCE(percpu_base.base, (uintptr_t)percpu.nil);
+}
+
 bool percpu_init(unsigned cpus, enum percpu_mode wanted)
 {
 	size_t rows, total, sheaves;
@@ -47,17 +52,18 @@ bool percpu_init(unsigned cpus, enum percpu_mode wanted)
 
 	rows = align_up((size_t)percpu.nr_slots << ROWS_SHIFT, page_bytes());
 	sheaves = align_down(sheaves_bytes(), SHEAF_BYTES);
-	total = page_bytes() + 2 * rows + slots_bytes() + sheaves;
+	total = LIMBO_BYTES + 2 * rows + slots_bytes() + sheaves;
 	region = os_reserve_readable(total);
 	if (!region)
 		return false;
-	percpu.base = region + page_bytes() + rows;
+	percpu.nil = region + LIMBO_BYTES;
+	percpu.base = percpu.nil + rows;
 	percpu.slots = (struct slot *)(percpu.base + rows);
 	percpu.sheaf_end = (uint32_t)align_up(rows + slots_bytes(),
 					      SHEAF_BYTES);
 	percpu.region_end = (uint32_t)align_down(rows + slots_bytes() + sheaves,
 						 page_bytes());
-	percpu_base.nil = (uintptr_t)region + page_bytes();
+	divert();
 	return true;
 }
 
@@ -72,21 +78,12 @@ void percpu_cut(void)
 	percpu.region_end = end;
 }
 
-static void divert(void)
-{
-	WRITE_ONCE(percpu_switch.delta, 0);
-}
-
-static void undivert(void)
-{
-	store_release(&percpu_switch.delta,
-		      (intptr_t)((uintptr_t)percpu.base - percpu_base.nil));
-}
-
 void percpu_go(void)
 {
-	if (percpu.mode > PERCPU_LOCKED)
-		undivert();
+	if (percpu.mode <= PERCPU_LOCKED)
+		return;
+	store_release(&percpu_base.base, (uintptr_t)percpu.base);
+	rseq_go();
 }
 
 /* A slot's rows and struct become writable when it is first used. */
@@ -154,8 +151,11 @@ static struct slot *enter_current(uint32_t *nr)
 {
 	uint32_t at = percpu.mode == PERCPU_FAKE ? 0 : rseq_slot();
 
-	/* No memory for this slot's rows: borrow another's. */
-	if (!usable(at))
+	/*
+	 * No slot (a thread that libc could not register), or no memory for
+	 * its rows: borrow another's.
+	 */
+	if (unlikely(at >= percpu.nr_slots) || !usable(at))
 		return enter_any(nr);
 	lock(&percpu.slots[at].lock, LOCK_SLOT);
 	*nr = at;

@@ -11,9 +11,11 @@
  * Invariant: whoever is in a slow path holds exactly one slot's lock; so the
  *        gate is shut when `closed` is set and no slot's lock is held.
  *
- *   the region   [page][nil rows][rows of slot 0][rows of slot 1]...
+ *   the region   [limbo][nil rows][rows of slot 0][rows of slot 1]...
+ *                                 ^ percpu.base
  *                [struct slot ...][sheaf][sheaf]...
- *                                ^ percpu.base
+ *   limbo and the nil rows are zeros, never written: the rows of slots below
+ *   0, and those that stand for every slot while the caches are diverted.
  *   a slot's rows: 64 groups (owner hint and node, xor-ed with one's own) of
  *   128 tops of 4 bytes; group 0 is the slot's own.
  * See:   os/rseq.h for the sequences, slab/sheaf.h for sheaves.
@@ -48,6 +50,7 @@ enum percpu_mode {
 
 struct percpu {
 	char *base;		/* (C) the real rows; sheaf offsets start here */
+	char *nil;		/* (C) the nil rows */
 	struct slot *slots;	/* (C) */
 	uint32_t nr_slots;	/* (C) */
 	uint32_t mode;		/* (all slots stopped) enum percpu_mode */

@@ -16,7 +16,7 @@
  *        123. top = first: empty, the NULL below says so. top = the end: full,
  *        its low ten bits say so. So neither test needs a count or a bound.
  *        All sheaves together have room for at most 1/16 of what is allocated
- *        (and 8 MiB in any case): capacity is claimed when a sheaf is made.
+ *        (and 16 MiB in any case): capacity is claimed when a sheaf is made.
  * See:   the kernel's sheaves and barns (slub.c since 6.18).
  */
 #ifndef BM_SLAB_SHEAF_H
@@ -29,13 +29,15 @@ enum sheaf_result { SHEAF_DONE, SHEAF_RETRY, SHEAF_FAILED };
 
 /*
  * An object of the cache for the slot. SHEAF_RETRY: the slot's sheaf has some
- * by now, take the fast path. *zeroed (when not NULL, for calloc): asks for
- * memory that was never used, and tells whether it is zero.
+ * by now, take the fast path; never where this is the second try (again).
+ * *zeroed (when not NULL, for calloc): asks for memory that was never used,
+ * and tells whether it is zero.
  */
 enum sheaf_result cache_alloc(struct cache *cache, struct slot *slot,
-			      uint32_t nr, void **object, bool *zeroed);
+			      uint32_t nr, bool again, void **object,
+			      bool *zeroed);
 enum sheaf_result cache_free(void *p, unsigned entry, struct slot *slot,
-			     uint32_t nr);
+			     uint32_t nr, bool again);
 
 /*
  * With all slots stopped: every object of every barn goes home, and with rows
