@@ -116,7 +116,7 @@ static void aligned(struct worker *w)
 			align = align * 256 < most ? align * 256 : most;
 		object_free(*p, &w->sum);
 		if (posix_memalign(&block, align, size))
-			die("out of memory");
+			die("no %zu bytes aligned to %zu", size, align);
 		if ((uintptr_t)block & (align - 1))
 			die("a block is not aligned to %zu", align);
 		*p = object_stamp(block, size, i, step);

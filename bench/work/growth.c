@@ -59,7 +59,7 @@ static void thing_end(struct thing *t, uint64_t *sum)
 {
 	*sum += thing_read(t);
 	free(t->at);
-	*t = (struct thing){ NULL };
+	*t = (struct thing){ .at = NULL };
 }
 
 /* ---- strings: each append is a realloc to the very length ---- */
@@ -69,7 +69,7 @@ static void thing_end(struct thing *t, uint64_t *sum)
 /* Strings that grow side by side, as those of a page that is put together. */
 static void strings(struct worker *w)
 {
-	struct thing s[STRINGS] = { { NULL } };
+	struct thing s[STRINGS] = { { .at = NULL } };
 	struct thing *t;
 	uint32_t n;
 	long i;
@@ -139,7 +139,7 @@ static void vectors_step(struct run *r)
 /* One vector from 64 bytes to `max`, again and again, else nothing. */
 static void one_vector(struct run *r)
 {
-	struct thing t = { NULL };
+	struct thing t = { .at = NULL };
 	size_t full = r->work->max;
 	long i;
 
@@ -155,7 +155,7 @@ static void one_vector(struct run *r)
 static void gigabyte(struct run *r)
 {
 	const size_t full = 1 << 30, part = 1 << 16;
-	struct thing t = { NULL };
+	struct thing t = { .at = NULL };
 	long i;
 
 	for (i = 0; i < r->ops; i++) {
@@ -175,7 +175,7 @@ static void gigabyte(struct run *r)
 static void log_buffer(struct run *r)
 {
 	const size_t part = 1 << 16, full = r->work->max;
-	struct thing t = { NULL };
+	struct thing t = { .at = NULL };
 	long i;
 
 	for (i = 0; i < r->ops; i++) {

@@ -33,6 +33,51 @@ for row in $(cut -f 1 "$tmp/list"); do
 	done
 done
 
+# An allocator that hands out a block twice, or loses what was in it, is noticed.
+cat >"$tmp/bad.c" <<'END'
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+extern void *__libc_malloc(size_t n), *__libc_calloc(size_t n, size_t m);
+void free(void *p) { (void)p; }
+void *malloc(size_t n)
+{
+	static unsigned long calls;
+	static void *last;
+
+	if (getenv("TWICE") && ++calls % 1000 == 0)
+		return last;
+	return last = __libc_malloc(n < 100000 ? 100000 : n);
+}
+void *realloc(void *p, size_t n)
+{
+	char *q = malloc(n);
+
+	if (p)
+		memcpy(q, p, n / 2);
+	return q;
+}
+void *calloc(size_t n, size_t m)
+{
+	char *p = __libc_calloc(n, m);
+
+	if (getenv("DIRTY") && n * m)
+		p[n * m - 1] = 1;
+	return p;
+}
+END
+"${CC:-cc}" -w -O1 -fno-builtin -shared -fPIC -o "$tmp/bad.so" "$tmp/bad.c" || fail "no bad.so"
+good=$("$rows" --ops 3000 queue/1 | shows checksum)
+bad=$(LD_PRELOAD=$tmp/bad.so "$rows" --ops 3000 queue/1 | shows checksum)
+[ "$good" = "$bad" ] || fail "queue/1: $bad where nothing is wrong"
+bad=$(TWICE=1 LD_PRELOAD=$tmp/bad.so "$rows" --ops 3000 queue/1 | shows checksum)
+[ "$good" != "$bad" ] || fail "a block handed out twice is not noticed"
+bad=$(LD_PRELOAD=$tmp/bad.so "$rows" --ops 3000 strings/1 2>&1) &&
+	fail "a realloc that loses bytes is not noticed: $bad"
+bad=$(DIRTY=1 LD_PRELOAD=$tmp/bad.so "$rows" --ops 3000 calloc/1 2>&1) &&
+	fail "a calloc that does not clear is not noticed: $bad"
+[ "$bad" = "rows: calloc: calloc gave a block that is not zero" ] || fail "$bad"
+
 # More work is another checksum: it is made of what was done.
 a=$("$rows" --ops 1000 calls/1 | shows checksum)
 b=$("$rows" --ops 1001 calls/1 | shows checksum)
