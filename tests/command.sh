@@ -53,6 +53,9 @@ check 0 "$ours||" env BUDDYMALLOC_PRELOAD="$tmp/a b.so" "$command" run sh -c "$s
 cp "$ours" "$tmp/c d.so"
 check 1 "buddymalloc: $tmp/c d.so: LD_PRELOAD takes no path with a colon or a space" \
 	env BUDDYMALLOC_PRELOAD="$tmp/c d.so" "$command" run true
+check 1 "buddymalloc: bench needs python3: No such file or directory" env PATH="$tmp" "$command" bench
+"$command" bench --list | grep -q '^lifo/1 ' || { echo "FAIL: bench --list" >&2; bad=1; }
+check 2 "bench: unrecognized arguments: --cnof (see buddymalloc bench --help)" "$command" bench --cnof
 # Ours is what serves: the library is mapped, and prints its statistics.
 "$command" run grep -q libbuddymalloc-preload /proc/self/maps ||
 	{ echo "FAIL: the preload library is not mapped" >&2; bad=1; }

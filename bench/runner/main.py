@@ -104,13 +104,16 @@ def own_preload():
 
 def measure(options, place):
     """Returns (store, whether something went wrong, whether it was ended)."""
+    store = Store(options.out)
+    if os.path.exists(store.path) and not options.resume:
+        raise Trouble(f"{options.out} has results already: --resume goes on "
+                      "with them")
     rows = suite.load(place, options.only, options.long)
     chosen, complaints = allocators.choose(options.against, own_preload())
     runner = Runner(place.spawn, options.limit)
     chosen, more = in_use(place, runner, chosen)
     for line in complaints + more:
         say(f"{line}; left out")
-    store = Store(options.out)
     here = machine.describe(os.path.dirname(os.path.realpath(__file__)))
     head = {"machine": here, "rows": [r.as_dict() for r in rows],
             "allocators": [a.as_dict() for a in chosen],
