@@ -64,6 +64,7 @@ CLEANFILES += bench/loops bench/google bench/rows bench/libbench.a
 # time goes into nobase_dist_bench_DATA or nobase_dist_bench_SCRIPTS.
 benchdir = $(pkglibexecdir)
 BENCH_RUNNER = \
+	bench/runner/agree.py \
 	bench/runner/allocators.py \
 	bench/runner/analyse.py \
 	bench/runner/check.py \
@@ -103,6 +104,7 @@ bench-links:
 	done
 all-local: bench-links
 distclean-local:
+	rm -rf bench-check
 	for part in runner programs traces; do \
 		test ! -h bench/$$part || rm -f bench/$$part; \
 	done
