@@ -17,7 +17,7 @@ TIME, MEMORY = "time", "memory"
 METRICS = (TIME, MEMORY)
 BAND_ONE_THREAD, BAND_THREADS = 0.03, 0.10
 FLOOR_ONE_THREAD, FLOOR_THREADS = 0.015, 0.05
-BAND_MEMORY, FLOOR_MEMORY = 0.03, 0.01
+MEMORY_ONE_THREAD, MEMORY_THREADS = (0.03, 0.01), (0.05, 0.025)
 BAND_KIB, FLOOR_KIB = 256, 64
 BAND_MEAN = 0.01
 
@@ -36,8 +36,8 @@ VALUE = {TIME: per_operation, MEMORY: resident}
 def bounds(metric, threads, level):
     """(band of a tie, resolution of an interval) at a level of the metric."""
     if metric == MEMORY:
-        return (max(BAND_MEMORY, BAND_KIB / level),
-                max(FLOOR_MEMORY, FLOOR_KIB / level))
+        band, floor = MEMORY_ONE_THREAD if threads == 1 else MEMORY_THREADS
+        return max(band, BAND_KIB / level), max(floor, FLOOR_KIB / level)
     if threads == 1:
         return BAND_ONE_THREAD, FLOOR_ONE_THREAD
     return BAND_THREADS, FLOOR_THREADS

@@ -149,6 +149,8 @@ class Session:
                     self.progress.line(self.round_name(last) + " done")
                 last = turn
                 self.one(turn, place, row, allocator)
+            if last is not None:
+                self.progress.line(self.round_name(last) + " done")
             if self.count_calls:
                 self.all_calls()
         finally:
