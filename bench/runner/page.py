@@ -79,7 +79,7 @@ class Page:
                          * 1.15, log=True)
         plot.axes(x, y, x_name="time →", y_name="↑ peak memory")
         taken = []
-        for name in reversed(self.order):
+        for name in self.order:
             if name not in means:
                 continue
             t, m = means[name][TIME], means[name][MEMORY]
@@ -92,10 +92,10 @@ class Page:
             plot.dot(*at, f"f{self.colour[name]}",
                      f"{name}: time {t.value:.3f} ({interval_text(t)}), "
                      f"memory {m.value:.3f} ({interval_text(m)})", 5.5)
-            height = at[1] - 9
-            while any(abs(height - h) < 13 and abs(at[0] - w) < 90
-                      for w, h in taken):
-                height -= 13
+            height = next(
+                (at[1] + d for d in (-9, 19, -22, 32, -35)
+                 if not any(abs(at[1] + d - h) < 13 and abs(at[0] - w) < 90
+                            for w, h in taken)), at[1] - 9)
             taken.append((at[0], height))
             right = at[0] > plot.width - 90
             plot.text(at[0] + (-8 if right else 8), height, name,
