@@ -141,24 +141,39 @@ def measure(options, place):
     return store, bool(complaints or more or store.errors), stopped
 
 
+def write_files(store, analysis):
+    """The path of the page."""
+    data = analysis.as_dict()
+    store.write_whole("results.json", json.dumps(data, indent=1) + "\n")
+    store.write_whole("results.csv", csv_text(analysis.as_table()))
+    return store.write_whole("report.html", page.html(analysis))
+
+
 def report(store, base):
+    """Files first, since whoever reads the table may stop reading; but the
+    table is shown even where they cannot be written."""
     analysis = Analysis(store, base)
     if not analysis.measured:
         raise Trouble("nothing was measured in full: there is no report")
+    trouble = path = None
+    try:
+        path = write_files(store, analysis)
+    except Trouble as why:
+        trouble = why
     terminal = sys.stdout.isatty()
     columns = shutil.get_terminal_size((100, 24)).columns if terminal else 160
-    print(machine.sentence(analysis.head["machine"]))
+    here = analysis.head["machine"]
+    print(machine.sentence(here) +
+          (f", commit {here['commit']}" if here["commit"] else ""))
     print(f"{analysis.rounds_done} rounds; the ratios are medians over "
           "rounds, = marks the best and what ties with it\n")
     print(Table(analysis, terminal, columns).text())
     for line in notes(analysis):
         print(f"note: {line}")
-    sys.stdout.flush()
-    data = analysis.as_dict()
-    store.write_whole("results.json", json.dumps(data, indent=1) + "\n")
-    store.write_whole("results.csv", csv_text(analysis.as_table()))
-    path = store.write_whole("report.html", page.html(analysis))
-    print(f"\nreport: {path}")
+    if trouble:
+        sys.stdout.flush()
+        raise trouble
+    print(f"\nreport: {path}", flush=True)
 
 
 def run(argv):
@@ -191,6 +206,8 @@ def guarded(what):
     """Runs what(arguments) and turns all trouble into a line and a status."""
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGHUP, stop)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")
     try:
         status = what(sys.argv[1:])
         sys.stdout.flush()
@@ -201,11 +218,11 @@ def guarded(what):
     except Trouble as why:
         say(str(why))
         return 1
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 1
     except OSError as why:
-        say(reason(why))
+        # What is left in the buffer would only fail once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        if not isinstance(why, BrokenPipeError):
+            say(reason(why))
         return 1
     except KeyboardInterrupt:
         say("stopped")

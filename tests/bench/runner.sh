@@ -104,6 +104,12 @@ print(len(n) == 9 and min(n.values()) >= 50)")" True "places in the order"
 bench --report first
 says "one0/1"
 
+python3 -B -W error bench/runner/main.py --report first >/dev/full 2>err
+is $? 1 "the status where stdout is full"; one_line; says "No space left"
+python3 -B -W error bench/runner/main.py --report first 2>err | head -n 1 >out
+[ ! -s err ] || { cat err >&2; fail "a closed pipe"; }
+wants 1 --only made-up --runs 1 --against "same=$tmp/same.so" --out "$tmp/list/x"; says "Not a directory"
+
 # ---- nobody inherits anything ----
 export MALLOC_ARENA_MAX=1
 rows "a 1"
@@ -115,10 +121,10 @@ is "$(grep -c 'ours unset unset' log)" 2 "the environment of ours"
 # ---- what fails is said, and the rest goes on ----
 rows "a 1" "b 1" "c 1" "d 1" "e 1" "f 1"
 facts "- - 1" "peer a/1 crash" "peer b/1 garbage" "peer c/1 hang" "peer d/1 liar" "peer e/1 ghost"
-wants 1 --against "peer=$tmp/peer.so" --only made-up --runs 2 --limit 1 --out failing
+wants 1 --against "peer=$tmp/peer.so" --only made-up --runs 2 --limit 3 --out failing
 says "a/1: peer: killed by SIGSEGV"
 says "b/1: peer: an answer that is none"
-says "c/1: peer: more than 1 s"
+says "c/1: peer: more than 3 s"
 says "d/1: peer: another result"
 says "e/1: peer: not in use: malloc was that of /lib/libc.so.6"
 is "$(json failing "[r['cells']['peer'].get('runs') for r in d['rows']]")" \
@@ -141,9 +147,9 @@ case $1 in
 good)
 	cat "$2/input"
 	echo "#metric rss_peak_kib 4321"
-	exec env ${BENCH_PRELOAD:+"LD_PRELOAD=$BENCH_PRELOAD"} sleep 0.15
+	exec env ${BENCH_PRELOAD:+"LD_PRELOAD=$BENCH_PRELOAD"} sleep 0.3
 	;;
-static) exec sleep 0.15 ;;
+static) exec sleep 0.3 ;;
 esac
 END
 chmod +x bench/programs/run
