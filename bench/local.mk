@@ -6,10 +6,11 @@ BENCH_CFLAGS = -std=gnu11 -O2 $(WARN_CFLAGS) -fno-builtin -pthread
 # The harness and the workloads, a family a file.
 EXTRA_LIBRARIES = bench/libbench.a
 bench_libbench_a_SOURCES = bench/harness.c bench/harness.h \
+	bench/bmt.c bench/bmt.h bench/bmt_load.h bench/bmt_rehearse.c \
 	bench/work/age.c bench/work/blocks.c bench/work/exchange.c \
 	bench/work/growth.c bench/work/lifetimes.c bench/work/micro.c \
 	bench/work/micro.h bench/work/micro_threads.c bench/work/mix.c \
-	bench/work/object.h bench/work/server.c
+	bench/work/object.h bench/work/server.c bench/work/trace.c
 bench_libbench_a_CPPFLAGS =
 bench_libbench_a_CFLAGS = $(BENCH_CFLAGS)
 
@@ -145,3 +146,18 @@ bench-check: all
 		--source '$(abs_srcdir)' --work bench-check \
 		--configure "CC='$(CC)' CFLAGS='$(CFLAGS)'" \
 		$(BENCH_ARGS) '$(AGAINST)'
+
+# ---- recorded traces (bench/traces) ------------------------------------------
+BENCH_TRACES = \
+	bench/traces/gcc.bmt \
+	bench/traces/lua.bmt \
+	bench/traces/perl.bmt \
+	bench/traces/python.bmt \
+	bench/traces/python-threads.bmt \
+	bench/traces/redis.bmt \
+	bench/traces/sqlite.bmt
+if REPLACE
+nobase_dist_bench_DATA += $(BENCH_TRACES) bench/bmt.py
+nobase_dist_bench_SCRIPTS += bench/trace
+endif
+EXTRA_DIST += $(BENCH_TRACES) bench/traces/README.md bench/bmt.py bench/trace

@@ -46,7 +46,8 @@ SCRIPT_TESTS = tests/api/operators.sh tests/api/module.sh tests/api/views.sh \
 	tests/programs/git.sh tests/programs/python.sh \
 	tests/programs/redis.sh tests/programs/scripting.sh \
 	tests/programs/sqlite.sh tests/programs/tools.sh \
-	tests/bench/google.sh tests/bench/programs.sh tests/bench/rows.sh tests/can-fail.sh \
+	tests/bench/google.sh tests/bench/programs.sh tests/bench/rows.sh \
+	tests/bench/trace.sh tests/can-fail.sh \
 	tests/bench/runner.sh
 TEST_FILES = tests/unit/unit.h tests/lib/t.h tests/lib/t_names.h tests/lib/cm.h \
 	tests/bench/fake_rows tests/bench/stats.py tests/lib/lib.sh tests/lib/broken.c tests/programs/programs.sh \
