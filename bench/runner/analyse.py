@@ -73,8 +73,9 @@ class RowResult:
         self.skipped = store.skipped.get(self.name)
         self.cells = {}
         for name in names:
-            records = {turn: r for (row, a, turn), r in store.runs.items()
-                       if turn and row == self.name and a == name}
+            records = {turn: r for (a, turn), r in
+                       store.by_row.get(self.name, {}).items()
+                       if turn and a == name}
             self.cells[name] = Cell(records,
                                     store.errors.get((self.name, name)))
         self.good = [n for n in names if self.cells[n].records and

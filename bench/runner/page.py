@@ -18,7 +18,7 @@ from table import TEXT, interval_text, memory_text, notes, ratio_text, \
 
 PALETTE = 12
 WIDE = 6             # more allocators: time and memory one below the other
-CURVE_POINTS = 160
+CURVE_POINTS = 80
 CURVE_LEAST_KIB = 6 << 10
 TIE_SHOWN_BEST = 1.1
 # Classes of cells by how far they are from the best.
@@ -73,10 +73,11 @@ class Page:
         plot = Plot(420, 330, "time and memory of each allocator")
         values = {n: (m[TIME].value, m[MEMORY].value)
                   for n, m in means.items()}
-        x = plot.x_scale(0.96, max(1.6, *(v[0] for v in values.values()))
-                         * 1.25, log=True)
-        y = plot.y_scale(0.96, max(1.6, *(v[1] for v in values.values()))
-                         * 1.15, log=True)
+        across, up = zip(*values.values())
+        x = plot.x_scale(max(0.96, min(across) * 0.85),
+                         max(1.3, max(across)) * 1.25, log=True)
+        y = plot.y_scale(max(0.96, min(up) * 0.85),
+                         max(1.3, max(up)) * 1.15, log=True)
         plot.axes(x, y, x_name="time →", y_name="↑ peak memory")
         taken = []
         for name in self.order:
@@ -150,15 +151,14 @@ class Page:
         title = {TIME: "Time", MEMORY: "Peak memory"}
         over = "".join(f'<th></th><th class="over" colspan="'
                        f'{len(self.order)}">{title[m]}</th>' for m in metrics)
-        head = "<th></th>" + "".join(
-            "<th>best</th>" + "".join(f"<th>{escape(n)}</th>"
-                                      for n in self.order) for _ in metrics)
+        head = "".join("<th>best</th>" + "".join(
+            f"<th>{escape(n)}</th>" for n in self.order) for _ in metrics)
         body, group = [], None
         for row in self.a.measured:
-            if row.group != group:
+            if row.group != group:      # the heads again: tables are long
                 group = row.group
-                body.append(f'<tr class="group"><td colspan="99">'
-                            f'{escape(group)}</td></tr>')
+                body.append(f'<tr class="group"><th>{escape(group)}</th>'
+                            f"{head}</tr>")
             body.append(f'<tr><td class="name" title="{escape(row.what)}">'
                         f'{escape(row.name)}</td>' + "".join(
                             self.row_cells(row, m) for m in metrics) +
@@ -166,7 +166,7 @@ class Page:
         body.append('<tr class="sum"><td>geometric mean</td>' + "".join(
             self.mean_cells(m) for m in metrics) + "</tr>")
         return (f'<div class="scroll"><table class="rows"><tr><th></th>{over}'
-                f"</tr><tr>{head}</tr>{''.join(body)}</table></div>")
+                f"</tr>{''.join(body)}</table></div>")
 
     def row_cells(self, row, metric):
         least = min(row.cells[n].median(metric) for n in row.good)

@@ -50,13 +50,12 @@ class Session:
 
     # ---- what is known of a row ----
     def need_kib(self, row):
-        return max((r["rss_kib"] for (name, _, _), r in
-                    self.store.runs.items() if name == row.name), default=0)
+        known = self.store.by_row.get(row.name, {})
+        return max((r["rss_kib"] for r in known.values()), default=0)
 
     def known_checksum(self, row):
-        for (name, allocator, _), record in self.store.runs.items():
-            if name == row.name:
-                return record["checksum"], allocator
+        for (name, _), record in self.store.by_row.get(row.name, {}).items():
+            return record["checksum"], name
         return None
 
     # ---- one run ----

@@ -27,6 +27,7 @@ class Store:
         self.directory = directory
         self.path = os.path.join(directory, LINES)
         self.head, self.runs = None, {}     # (row, allocator, round): record
+        self.by_row = {}                    # row: {(allocator, round): record}
         self.errors, self.unfit = {}, {}    # (row, allocator): why
         self.curves, self.calls = {}, {}
         self.skipped = {}                   # row: why it cannot run here
@@ -65,6 +66,7 @@ class Store:
         row, name = record["row"], record.get("allocator")
         if kind == "run":
             self.runs[row, name, record["round"]] = record
+            self.by_row.setdefault(row, {})[name, record["round"]] = record
             self.errors.pop((row, name), None)
         elif kind == "error":
             self.errors[row, name] = record["why"]

@@ -197,6 +197,19 @@ is "$(grep -c '"kind":"run"' full/results.jsonl)" 60 "runs after a full disk"
 mkdir shut && chmod 555 shut
 [ -w shut ] || { wants 1 --only a --out shut/x; says "Permission denied"; }
 
+# ---- two builds ----
+check() { python3 -B -W error bench/runner/check.py --source . --work check --no-instructions "$@" >out 2>err; }
+rows "a 1" "b 1" "c 2"
+facts "- - 1" "slow b/1 1.2"
+check --new "$tmp/slow.so" --only made-up "$tmp/ours.so"
+is $? 1 "a build that got worse"; says "worse: b/1 (time)"
+check --new "$tmp/ours.so" --only made-up "$tmp/slow.so"
+is $? 0 "a build that got better"; says "better"
+check --new "$tmp/same.so" --only made-up "$tmp/ours.so"
+is $? 0 "the same build"
+check --new "$tmp/same.so" no-such-commit
+is $? 2 "what is no commit"; one_line
+
 # ---- parts that are missing ----
 rm bench/spawn
 wants 1 --only a; one_line; says "spawn is missing"
