@@ -6,7 +6,7 @@ import queue
 import threading
 import zlib
 
-PACKETS, DEPTH, BUNDLE = 16_000, 64, 32
+PACKETS, DEPTH, BUNDLE = 32_000, 64, 32
 
 
 def produce(out):

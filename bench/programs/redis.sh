@@ -2,11 +2,11 @@
 # What: redis, a server under the allocator and redis-benchmark as its client
 #       over a unix socket (sourced by run).
 # The server's allocator: Debian's binary is linked with jemalloc's shared
-#       library and calls it as malloc, so a preloaded allocator takes over,
-#       but without one it would be jemalloc and no baseline. There libc itself
-#       is preloaded then, and the rows are called redis-debian-…. A server
-#       built with `make MALLOC=libc` is the honest one: give it as
-#       REDIS_SERVER=PATH, and the rows are called redis-….
+#       library and calls it as malloc. A preload would take over, but without
+#       one jemalloc would be there where libc's is to be measured. So it gets
+#       a library of that name without a malloc; the rows are then called
+#       redis-debian-…. A server built with `make MALLOC=libc` is the plain
+#       way: give it as REDIS_SERVER=PATH, and the rows are called redis-….
 # Result: how much is there, and the data's digest after all keys were
 #       written once more with known values (redis-benchmark draws its keys by
 #       lot).
@@ -27,7 +27,7 @@ redis_list() {
 	if [ -n "${REDIS_SERVER-}" ]; then
 		kind=redis note=
 	else
-		kind=redis-debian note=' (linked with jemalloc; the preload takes it over)'
+		kind=redis-debian note=' (its jemalloc taken out)'
 	fi
 	cat <<-END
 	$kind-set|1|SET of 500 bytes under 20000 keys$note
@@ -46,15 +46,52 @@ redis_check() {
 	case $("$server" --version 2>&1) in
 	*malloc=libc*) ;;
 	*malloc=jemalloc*)
-		ldd "$server" 2>/dev/null | grep -q libjemalloc ||
+		redis_links_jemalloc "$server" ||
 			cannot "$server has jemalloc inside, which no preload replaces; build one with MALLOC=libc and set REDIS_SERVER"
 		;;
 	*) cannot "$server does not say which malloc it uses" ;;
 	esac
+	{ ! redis_links_jemalloc || have cc || have gcc; } ||
+		cannot "there is no C compiler to take jemalloc out of redis"
 }
 
+# Debian's client is linked with it, too.
+redis_links_jemalloc() {
+	[ $# != 0 ] || set -- "$(redis_server)" "$(command -v redis-benchmark)"
+	for file; do
+		ldd "$file" 2>/dev/null | grep -q 'libjemalloc\.so\.2' && return
+	done
+	return 1
+}
+
+# What redis asks jemalloc for beside malloc; nothing of it matters here.
+redis_no_jemalloc() {
+	[ -e "$dir/lib/libjemalloc.so.2" ] && return
+	mkdir -p "$dir/lib" || exit 1
+	cat >"$dir/none.c" <<-'END'
+	#include <stddef.h>
+	int mallctl(const char *n, void *o, size_t *ol, void *p, size_t l)
+	{ (void)n, (void)o, (void)ol, (void)p, (void)l; return 2; }
+	void malloc_stats_print(void (*f)(void *, const char *), void *a, const char *o)
+	{ (void)f, (void)a, (void)o; }
+	size_t nallocx(size_t n, int flags)
+	{ (void)flags; return n; }
+	END
+	compiler=$(command -v cc || command -v gcc)
+	"$compiler" -shared -fPIC -o "$dir/none.so" "$dir/none.c" >"$dir/cc.log" 2>&1 ||
+		die "$name: $compiler: $(head -n 1 "$dir/cc.log")"
+	# A link: who looks for allocators in /proc/PID/maps finds none.
+	ln -s ../none.so "$dir/lib/libjemalloc.so.2" || exit 1
+}
+
+# Then nothing with jemalloc runs any more, not even to look at it.
+redis_ready() { [ -s "$dir/keys" ]; }
+
 redis_prepare() {
-	[ -s "$dir/keys" ] && return
+	redis_ready && return
+	if redis_links_jemalloc; then
+		redis_no_jemalloc
+	fi
 	awk -v keys=$redis_keys 'BEGIN {
 		x = 1
 		for (text = "redis"; length(text) < 4096;)
@@ -112,13 +149,10 @@ redis_run() {
 	# A socket's path may have a hundred letters only, so it is relative.
 	cd "$dir" || exit 1
 	socket=redis.sock redis_pid=
+	[ ! -d lib ] || export LD_LIBRARY_PATH="$dir/lib"
 	rm -f $socket
 	trap redis_stop EXIT
 	trap 'exit 1' INT TERM HUP
-	if [ -z "${BENCH_PRELOAD-}" ] && [ "${name#redis-debian}" != "$name" ]; then
-		BENCH_PRELOAD=$(ldd "$server" | awk '$1 ~ /^libc\.so/ { print $3 }')
-		[ -n "$BENCH_PRELOAD" ] || die "$name: where is its libc?"
-	fi
 	# shellcheck disable=SC2030,SC2031
 	become "$server" --port 0 --unixsocket "$socket" --save '' --daemonize no \
 		--enable-debug-command yes >server.log 2>&1 &
