@@ -9,7 +9,8 @@
  *        and no thread runs ahead by more than an epoch, so what is alive at
  *        a time is what was alive in the record.
  *        Each object is written to once in 64 bytes up to a page, then once a
- *        page; its first and last mark are read back when it goes.
+ *        page; its first and last mark are read back when it goes, and those
+ *        of what realloc() kept.
  * Memory: the player's own is not malloc's, and small (see bmt.h): 16 bytes
  *        for each object that is alive.
  */
@@ -273,6 +274,7 @@ static void play(struct player *me)
 			p = must(realloc(taken, q->size ? q->size : 1));
 			if (old_size > q->size)
 				old_size = q->size;
+			sum += read_mark(p, old_size);
 			write_marks(p, q->size, old_size, ++made);
 			put(&slot[op->arg], p, op->request, made);
 			break;

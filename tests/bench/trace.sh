@@ -148,6 +148,36 @@ for file in "$top_srcdir"/bench/traces/*.bmt; do
 done
 [ $kept -ge 5 ] || fail "$kept traces in bench/traces"
 
+# A realloc that loses bytes and a calloc that does not clear are noticed.
+cat >bad.c <<'END'
+#include <stdlib.h>
+#include <string.h>
+extern void *__libc_realloc(void *p, size_t n), *__libc_calloc(size_t n, size_t m);
+void *realloc(void *p, size_t n)
+{
+	char *q = __libc_realloc(p, n);
+
+	if (getenv("LOSES"))
+		memset(q + n / 2, 0, n - n / 2);
+	return q;
+}
+void *calloc(size_t n, size_t m)
+{
+	char *p = __libc_calloc(n, m);
+
+	if (getenv("DIRTY") && n * m)
+		*p = 1;
+	return p;
+}
+END
+"${CC:-cc}" -w -O1 -fno-builtin -shared -fPIC -o bad.so bad.c || fail "no bad.so"
+name_of_row=$(row "$top_srcdir/bench/traces/gcc.bmt")
+bad() { LD_PRELOAD=$tmp/bad.so "$rows" --scale 0.01 "$name_of_row" | sed 's/.*"checksum":"\([^"]*\).*/\1/'; }
+good=$(bad)
+[ "$good" = "$(sum '' --scale 0.01 "$name_of_row")" ] || fail "other checksums where nothing is wrong"
+[ "$good" != "$(export LOSES=1; bad)" ] || fail "a realloc that loses bytes is not noticed"
+[ "$good" != "$(export DIRTY=1; bad)" ] || fail "a calloc that does not clear is not noticed"
+
 # ---- damage ---------------------------------------------------------------------
 # broken FILE [WORDS]: each reader has one line for it
 broken() {
