@@ -17,6 +17,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from types import SimpleNamespace
 
@@ -179,8 +180,10 @@ def moved(analysis):
 def compare_ratios(place, options, old, new):
     rows = suite.load(place, options.only, False)
     allocators = [Allocator("old", old), Allocator("new", new)]
-    stamp = time.strftime("run-%Y%m%d-%H%M%S")
-    analysis = session(place, options, rows, allocators, options.runs, stamp)
+    os.makedirs(options.work, exist_ok=True)
+    kept = os.path.basename(tempfile.mkdtemp(
+        prefix=time.strftime("run-%Y%m%d-%H%M%S-"), dir=options.work))
+    analysis = session(place, options, rows, allocators, options.runs, kept)
     for versus in analysis.versus:
         for metric in METRICS:
             mean = versus.mean[metric]
@@ -198,7 +201,7 @@ def compare_ratios(place, options, old, new):
     print(f"  {len(again)} rows may have moved; measuring them again",
           flush=True)
     second = moved(session(place, options, again, allocators,
-                           2 * options.runs, stamp + "-again"))
+                           2 * options.runs, kept + "-again"))
     for key, first in suspects.items():
         ratio = second.get(key)
         if not ratio or (ratio.value > 1) != (first.value > 1):

@@ -22,7 +22,8 @@ SHORT = ("lifo/1", "la/8", "calls/1", "rnd-server-100k/1",
          "rnd-interpreter-100k/1", "rnd-compiler-100k/1", "calloc/1",
          "large/1", "huge/1", "strings/1", "vectors/1", "pipe/2", "fan-in/4",
          "relay/4", "bulk-away/2", "server/2", "server/8", "server/32",
-         "fs-passive/2", "frag-scatter/1", "drift/1", "lua-trees")
+         "fs-passive/2", "frag-scatter/1", "drift/1", "trace-redis/1",
+         "lua-trees")
 SHORT_SCALE = 0.25
 
 

@@ -54,7 +54,7 @@ d = json.load(open(sys.argv[1] + '/results.json'))
 v = d['base_against']
 print($2)" "$1" || fail "$1/results.json"
 }
-is() { [ "$1" = "$2" ] || fail "$3: $1, not $2"; }
+is() { [ "$1" = "$2" ] || { cat out err >&2; fail "$3: $1, not $2"; }; }
 
 # ---- what the command line says wrong is one line ----
 rows "a 1" "b 1"
@@ -198,7 +198,7 @@ mkdir shut && chmod 555 shut
 [ -w shut ] || { wants 1 --only a --out shut/x; says "Permission denied"; }
 
 # ---- two builds ----
-check() { python3 -B -W error bench/runner/check.py --source . --work check --no-instructions "$@" >out 2>err; }
+check() { FAKE_NOISE=0.1 python3 -B -W error bench/runner/check.py --source . --work check --no-instructions "$@" >out 2>err; }
 rows "a 1" "b 1" "c 2"
 facts "- - 1" "slow b/1 1.2"
 check --new "$tmp/slow.so" --only made-up "$tmp/ours.so"
