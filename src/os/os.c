@@ -276,6 +276,14 @@ int os_keep_fd(int fd)
 	return (int)syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 200);
 }
 
+uint64_t os_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
 int os_create(const char *path)
 {
 	int fd = (int)syscall(SYS_openat, AT_FDCWD, path,

@@ -50,6 +50,7 @@ unsigned os_possible_cpus(void);	/* 0: unknown */
 uint64_t os_random(void);
 bool os_secure(void);			/* AT_SECURE: do not trust the user */
 void os_yield(void);
+uint64_t os_now(void);			/* nanoseconds since some moment */
 
 /* Restarts every rseq critical section of the process that runs now. */
 bool os_rseq_fence_register(void);

@@ -37,6 +37,9 @@ struct slot {
 	uint8_t want[NR_CLASSES];	/* (S) capacity of the next sheaf */
 	uint8_t freed[NR_CLASSES];	/* (S) the last slow call was a free */
 	struct pcp pcp;			/* (S) */
+	uint32_t changes;		/* (S) of sheaves */
+	uint32_t busy;			/* (S) they come fast */
+	uint64_t since;			/* (S) when the last round began */
 	uint64_t slow_allocs, slow_frees, refills, flushes;	/* (S) */
 	uint64_t remote_sheaves;				/* (S) */
 } aligned_to(64);

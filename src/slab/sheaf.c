@@ -226,12 +226,32 @@ static void barn_give(struct cache *cache, unsigned hint, uint32_t top,
 	}
 }
 
-/* Each time a class runs dry or over its next sheaf is twice as large. */
+/*
+ * Sheaves grow only while changing them costs more than about one per cent of
+ * the time (one takes 50 ns or so): then it pays to hold more free objects.
+ */
+enum { CHANGES = 512, CHANGE_NS = 5000 };
+
+static bool busy(struct slot *slot)
+{
+	if (++slot->changes == CHANGES) {
+		uint64_t now = os_now();
+
+		slot->busy = now - slot->since < CHANGES * CHANGE_NS;
+		slot->since = now;
+		slot->changes = 0;
+	}
+	return slot->busy;
+}
+
+/* From 4 objects on, each sheaf is twice as large as the one before. */
 static unsigned grow_want(const struct cache *cache, struct slot *slot)
 {
 	uint8_t *want = &slot->want[cache->class];
 
-	*want = (uint8_t)min_u64(cache->max_sheaf, *want ? 2 * *want : 4);
+	if (busy(slot) || !*want)
+		*want = (uint8_t)min_u64(cache->max_sheaf,
+					 *want ? 2 * *want : 4);
 	return *want;
 }
 

@@ -125,7 +125,10 @@ struct page *zone_take_locked(struct zone *zone, unsigned order)
 
 struct page *zone_take_dirty_locked(struct zone *zone)
 {
-	unsigned kind = zone->nonempty[DIRTY] ? DIRTY : MIXED;
+	/* In few calls: the larger block, even where only a part is dirty. */
+	unsigned kind = zone->nonempty[DIRTY] >= zone->nonempty[MIXED]
+				? DIRTY
+				: MIXED;
 	unsigned order = log2_floor(zone->nonempty[kind]);
 	struct page *page = pick_first(zone, order, kind);
 

@@ -29,7 +29,7 @@ static void refill(struct pcp *pcp, struct zone *zone, unsigned order)
 		page->order = (uint8_t)order;
 		list_add_tail(&page->link, list);
 		pcp->count += (size_t)1 << order;
-		zone->used_pages += (size_t)1 << order;
+		zone_use_locked(zone, (size_t)1 << order);
 	}
 	unlock(&zone->lock, LOCK_ZONE);
 }
@@ -52,6 +52,7 @@ static void give_back(struct pcp *pcp, struct zone *zone, unsigned order,
 		zone_give_locked(zone, pfn_of(page), order, kind);
 	}
 	unlock(&zone->lock, LOCK_ZONE);
+	zone_balance(zone);
 }
 
 struct page *pcp_alloc(struct pcp *pcp, struct zone *zone, unsigned order,

@@ -83,12 +83,120 @@ static size_t long_pages(void)
 	return MIB(32) >> topo.page_shift;
 }
 
+/* The pages from pfn to the next address that is aligned so. */
+static size_t skipped(pfn_t pfn, size_t align)
+{
+	uintptr_t addr = (uintptr_t)pfn_address(pfn);
+
+	return (align_up(addr, align << topo.page_shift) - addr) >>
+	       topo.page_shift;
+}
+
+/* Cuts a run that was taken too long for its alignment down to its middle. */
+static struct page *trim_locked(struct zone *zone, struct page *page,
+				size_t have, size_t npages, size_t align,
+				unsigned kind)
+{
+	pfn_t pfn = pfn_of(page), first = pfn + skipped(pfn, align);
+
+	zone_give_range_locked(zone, first + npages, pfn + have, kind);
+	zone_give_range_locked(zone, pfn, first, kind);
+	return page_at(first);
+}
+
+/* Where the free block that ends at pfn begins; pfn: there is none. */
+static pfn_t block_before_locked(const struct zone *zone, pfn_t pfn)
+{
+	for (unsigned order = 0; order <= zone->max_order; order++) {
+		pfn_t size = (pfn_t)1 << order;
+		const struct page *page;
+
+		if (pfn & (size - 1) || pfn - zone->start < size)
+			break;
+		page = page_at(pfn - size);
+		if (page_is_free(zone, page) && page->order == order)
+			return pfn - size;
+	}
+	return pfn;
+}
+
+/* How long the free stretch around a block is; it is enough to find enough. */
+static size_t stretch_locked(const struct zone *zone, pfn_t pfn, size_t enough,
+			     pfn_t *from)
+{
+	pfn_t to = pfn, before;
+
+	while (to < zone->present && to - pfn < enough &&
+	       page_is_free(zone, page_at(to)))
+		to += (pfn_t)1 << page_at(to)->order;
+	while (to - pfn < enough) {
+		before = block_before_locked(zone, pfn);
+		if (before == pfn)
+			break;
+		pfn = before;
+	}
+	*from = pfn;
+	return to - pfn;
+}
+
+enum { STRETCHES = 8 };	/* looked at in each list */
+
+/*
+ * A run that was freed is rarely one buddy: 75 pages may have become blocks of
+ * 1, 2, 64 and 8. So before a larger block is broken, resident blocks of the
+ * two orders that a stretch of npages must contain (75: 64 or 32) are looked
+ * at with their neighbours, and the tightest stretch is taken.
+ */
+static struct page *take_stretch_locked(struct zone *zone, size_t npages,
+					size_t align, unsigned *kind)
+{
+	unsigned order = log2_floor(npages), least = order ? order - 1 : 0;
+	size_t best = SIZE_MAX;
+	struct page *page;
+	pfn_t at = 0;
+
+	if (order > zone->max_order || zone->epoch)
+		return NULL;
+	for (order++; order-- > least && best != npages;)
+		for (unsigned k = DIRTY; k <= MIXED; k++) {
+			struct list *list = &zone->free_area[order].blocks[k];
+			struct list *l = list->next;
+
+			if (!(zone->nonempty[k] >> order & 1))
+				continue;
+			for (int n = 0; n < STRETCHES && l != list; n++) {
+				pfn_t pfn = pfn_of(container_of(
+					l, struct page, link));
+				size_t have = stretch_locked(
+					zone, pfn, 2 * (npages + align), &pfn);
+
+				if (have >= npages + skipped(pfn, align) &&
+				    have < best) {
+					best = have;
+					at = pfn;
+				}
+				l = l->next;
+			}
+		}
+	if (best == SIZE_MAX)
+		return NULL;
+	best = npages + skipped(at, align);
+	*kind = absorb_locked(zone, at, at + best) ? CLEAN : DIRTY;
+	page = page_at(at);
+	return best == npages ? page
+			      : trim_locked(zone, page, best, npages, align,
+					    *kind);
+}
+
 static struct page *take_run_locked(struct zone *zone, size_t npages,
 				    size_t align, unsigned *kind)
 {
 	unsigned order = log2_ceil(max_u64(npages, align));
 	struct page *page = NULL;
 
+	page = take_stretch_locked(zone, npages, align, kind);
+	if (page)
+		return page;
 	if (order <= zone->max_order)
 		page = zone_take_locked(zone, order);
 	if (!page)
@@ -97,21 +205,6 @@ static struct page *take_run_locked(struct zone *zone, size_t npages,
 			       : NULL;
 	*kind = zone_cut_locked(zone, page, order, npages) ? CLEAN : DIRTY;
 	return page;
-}
-
-/* Cuts a run that was taken too long for its alignment down to its middle. */
-static struct page *trim_locked(struct zone *zone, struct page *page,
-				size_t have, size_t npages, size_t align,
-				unsigned kind)
-{
-	pfn_t pfn = pfn_of(page);
-	uintptr_t addr = (uintptr_t)page_address(page);
-	pfn_t first = pfn_of_address(
-		(void *)align_up(addr, align << topo.page_shift));
-
-	zone_give_range_locked(zone, first + npages, pfn + have, kind);
-	zone_give_range_locked(zone, pfn, first, kind);
-	return page_at(first);
 }
 
 struct page *zone_alloc(struct zone *zone, size_t npages, size_t align,
@@ -141,7 +234,7 @@ struct page *zone_alloc(struct zone *zone, size_t npages, size_t align,
 			page->type = PAGE_LARGE;
 			page->flags = 0;
 			page->npages = (uint32_t)npages;
-			zone->used_pages += npages;
+			zone_use_locked(zone, npages);
 		}
 		unlock(&zone->lock, LOCK_ZONE);
 		if (page || !grown)
@@ -155,7 +248,6 @@ void zone_free(struct zone *zone, struct page *page)
 	pfn_t pfn = pfn_of(page);
 	size_t npages = page->npages;
 	unsigned kind = DIRTY;
-	size_t dirty, high, low;
 
 	if (page->flags & PAGE_MOVED &&
 	    os_refresh(page_address(page), npages << topo.page_shift))
@@ -164,12 +256,8 @@ void zone_free(struct zone *zone, struct page *page)
 	page->type = PAGE_NONE;
 	zone->used_pages -= npages;
 	zone_give_range_locked(zone, pfn, pfn + npages, kind);
-	dirty = zone->free_pages[DIRTY];
-	high = zone_high_watermark(zone);
-	low = zone_low_watermark(zone);
 	unlock(&zone->lock, LOCK_ZONE);
-	if (dirty > high)
-		zone_reclaim(zone, low);
+	zone_balance(zone);
 }
 
 bool zone_resize(struct zone *zone, struct page *page, size_t npages)
@@ -191,7 +279,7 @@ bool zone_resize(struct zone *zone, struct page *page, size_t npages)
 			absorb_locked(zone, end, pfn + npages);
 	}
 	if (done) {
-		zone->used_pages += npages - page->npages;
+		zone_use_locked(zone, npages - page->npages);
 		page->npages = (uint32_t)npages;
 	}
 	unlock(&zone->lock, LOCK_ZONE);
@@ -248,14 +336,54 @@ bool zone_grow(struct zone *zone, size_t npages)
 	return done;
 }
 
+/* What is kept whatever the program did. */
+static size_t slack(const struct zone *zone)
+{
+	return (MIB(8) >> topo.page_shift) + zone->used_pages / 8;
+}
+
 size_t zone_high_watermark(const struct zone *zone)
 {
-	return (MIB(32) >> topo.page_shift) + zone->used_pages / 4;
+	size_t used = zone->used_pages;
+	size_t lately = max_u64(zone->peak_pages[0], zone->peak_pages[1]);
+	size_t wanted = lately > used ? lately - used : 0;
+
+	return min_u64(wanted, (MIB(64) >> topo.page_shift) + used) +
+	       slack(zone);
 }
 
 size_t zone_low_watermark(const struct zone *zone)
 {
-	return zone_high_watermark(zone) / 4 * 3;
+	return zone_high_watermark(zone) - slack(zone) / 2;
+}
+
+void zone_new_period_locked(struct zone *zone)
+{
+	zone->peak_pages[1] = zone->peak_pages[0];
+	zone->peak_pages[0] = zone->used_pages;
+}
+
+enum { PERIOD_NS = 500000000 };
+
+void zone_balance(struct zone *zone)
+{
+	size_t dirty, high, low;
+	uint64_t now;
+
+	if (READ_ONCE(zone->free_pages[DIRTY]) <= slack(zone))
+		return;
+	now = os_now();
+	lock(&zone->lock, LOCK_ZONE);
+	if (now - zone->period_start > PERIOD_NS) {
+		zone_new_period_locked(zone);
+		zone->period_start = now;
+	}
+	dirty = zone->free_pages[DIRTY];
+	high = zone_high_watermark(zone);
+	low = zone_low_watermark(zone);
+	unlock(&zone->lock, LOCK_ZONE);
+	if (dirty > high)
+		zone_reclaim(zone, low);
 }
 
 size_t zone_reclaim(struct zone *zone, size_t target)

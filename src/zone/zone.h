@@ -45,6 +45,8 @@ struct zone {
 	struct free_area free_area[MAX_ORDERS];
 	size_t free_pages[2];	/* (Z) [CLEAN] and [DIRTY] */
 	size_t used_pages;	/* (Z) */
+	size_t peak_pages[2];	/* (Z) most used in this period and the last */
+	uint64_t period_start;	/* (Z) nanoseconds */
 
 	pfn_t origin;		/* (Z) first pfn of the address space */
 	pfn_t start;		/* (C) first that is ever used */
@@ -97,10 +99,26 @@ bool zone_resize(struct zone *zone, struct page *page, size_t npages);
 bool zone_grow(struct zone *zone, size_t npages);
 /* Purges dirty blocks, largest first, until target pages are left dirty. */
 size_t zone_reclaim(struct zone *zone, size_t target);
-/* The dirty free pages that are kept warm for reuse. */
+/*
+ * The dirty free pages that are kept warm for reuse: what was in use lately
+ * and is not now (but no more than is in use and 64 MiB), and a little more,
+ * since free pages never fit exactly. A page fault costs ten times a cleared
+ * page that was kept.
+ */
 size_t zone_high_watermark(const struct zone *zone);
 /* Where reclaim stops that the high watermark has started. */
 size_t zone_low_watermark(const struct zone *zone);
+/* Reclaims what is over the high watermark; after pages came back. */
+void zone_balance(struct zone *zone);
+/* "Lately" is this period and the one before it. */
+void zone_new_period_locked(struct zone *zone);
+
+static inline void zone_use_locked(struct zone *zone, size_t npages)
+{
+	zone->used_pages += npages;
+	zone->peak_pages[0] = max_u64(zone->peak_pages[0], zone->used_pages);
+}
+
 /*
  * In a child of _Fork: a zone whose lock is held by a thread that is not here
  * was being changed. It forgets its free blocks and goes on with a new epoch.

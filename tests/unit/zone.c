@@ -6,6 +6,8 @@
  * what is clean must read as zeros.
  */
 #include "unit.h"
+#include "os/os.h"
+#include "zone/pcp.h"
 
 enum { PAGES = 16384, RUNS = 600 };
 
@@ -245,6 +247,79 @@ static void test_exact(void **state)
 	assert_int_equal(zone->used_pages, before);
 }
 
+/*
+ * A run of 75 pages that is freed is no buddy, nor a few that are easily found;
+ * the next one of its length takes its place all the same, an aligned one too.
+ */
+static void test_same_place(void **state)
+{
+	struct page *run[64], *guard[64];
+	void *was[64];
+	unsigned kind, hits = 0;
+	size_t present;
+
+	(void)state;
+	for (unsigned i = 0; i < 64; i++) {
+		run[i] = zone_alloc(zone, 75, 1, &kind);
+		guard[i] = zone_alloc(zone, 1, 1, &kind);
+		was[i] = page_address(run[i]);
+	}
+	present = zone->present;
+	for (unsigned round = 0; round < 100; round++) {
+		unsigned i = (unsigned)unit_below(64);
+
+		zone_free(zone, run[i]);
+		run[i] = zone_alloc(zone, round & 1 ? 70 : 75,
+				    round & 1 ? 4 : 1, &kind);
+		assert_non_null(run[i]);
+		if (round & 1)
+			assert_true(!((uintptr_t)page_address(run[i]) &
+				      (4 * page_bytes() - 1)));
+		hits += page_address(run[i]) == was[i];
+		was[i] = page_address(run[i]);
+	}
+	assert_int_equal(zone->present, present);
+	assert_true(hits > 30);
+	for (unsigned i = 0; i < 64; i++) {
+		zone_free(zone, run[i]);
+		zone_free(zone, guard[i]);
+	}
+}
+
+/*
+ * What was in use lately stays warm; two periods later it goes back. Blocks of
+ * the per-CPU lists count as well.
+ */
+static void test_watermarks(void **state)
+{
+	size_t n = MIB(40) >> topo.page_shift;
+	struct pcp pcp = { .count = 0 };
+	struct page *page[640];
+	unsigned kind;
+
+	(void)state;
+	zone_reclaim(zone, 0);
+	for (int i = 0; i < 2; i++)
+		zone_new_period_locked(zone);
+	zone->period_start = os_now();
+	page[0] = zone_alloc(zone, n, 1, &kind);
+	zone_free(zone, page[0]);
+	assert_true(zone->free_pages[DIRTY] >= n);
+	for (int i = 0; i < 2; i++)
+		zone_new_period_locked(zone);
+	page[0] = zone_alloc(zone, 1, 1, &kind);
+	zone_free(zone, page[0]);
+	assert_true(zone->free_pages[DIRTY] < n / 2);
+
+	for (int i = 0; i < 640; i++)
+		page[i] = pcp_alloc(&pcp, zone, 4, &kind);
+	zone->peak_pages[0] = zone->peak_pages[1] = 0;
+	for (int i = 0; i < 640; i++)
+		pcp_free(&pcp, zone, page[i], 4);
+	assert_true(zone->free_pages[DIRTY] < n / 2);
+	node_drain(0, &pcp);
+}
+
 /* Over the largest order, and over what there is. */
 static void test_long(void **state)
 {
@@ -280,6 +355,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_dirty_first),
 		cmocka_unit_test(test_exact),
+		cmocka_unit_test(test_same_place),
+		cmocka_unit_test(test_watermarks),
 		cmocka_unit_test(test_model),
 		cmocka_unit_test(test_shrink),
 		cmocka_unit_test(test_long),
