@@ -35,10 +35,11 @@ struct slot {
 	uint32_t active;	/* (A) its memory is committed */
 	uint32_t spare[NR_CLASSES];	/* (S) top of a second sheaf, or 0 */
 	uint8_t want[NR_CLASSES];	/* (S) capacity of the next sheaf */
+	uint8_t want_far[NR_CLASSES];	/* (S) the same, strangers' objects */
 	uint8_t freed[NR_CLASSES];	/* (S) the last slow call was a free */
 	struct pcp pcp;			/* (S) */
 	uint32_t changes;		/* (S) of sheaves */
-	uint32_t busy;			/* (S) they come fast */
+	uint32_t busy;			/* (S) rounds in which they came fast */
 	uint64_t since;			/* (S) when the last round began */
 	uint64_t slow_allocs, slow_frees, refills, flushes;	/* (S) */
 	uint64_t remote_sheaves;				/* (S) */

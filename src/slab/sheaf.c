@@ -228,26 +228,30 @@ static void barn_give(struct cache *cache, unsigned hint, uint32_t top,
 
 /*
  * Sheaves grow only while changing them costs more than about one per cent of
- * the time (one takes 50 ns or so): then it pays to hold more free objects.
+ * the time (one takes 50 ns or so), for two rounds: then it pays to hold more
+ * free objects. A start, which changes every sheaf, is shorter.
  */
-enum { CHANGES = 512, CHANGE_NS = 5000 };
+enum { CHANGES = 256, CHANGE_NS = 5000 };
 
 static bool busy(struct slot *slot)
 {
 	if (++slot->changes == CHANGES) {
 		uint64_t now = os_now();
 
-		slot->busy = now - slot->since < CHANGES * CHANGE_NS;
+		slot->busy = now - slot->since < CHANGES * CHANGE_NS
+				     ? slot->busy + 1
+				     : 0;
 		slot->since = now;
 		slot->changes = 0;
 	}
-	return slot->busy;
+	return slot->busy > 1;
 }
 
 /* From 4 objects on, each sheaf is twice as large as the one before. */
-static unsigned grow_want(const struct cache *cache, struct slot *slot)
+static unsigned grow_want(const struct cache *cache, struct slot *slot,
+			  bool own)
 {
-	uint8_t *want = &slot->want[cache->class];
+	uint8_t *want = &(own ? slot->want : slot->want_far)[cache->class];
 
 	if (busy(slot) || !*want)
 		*want = (uint8_t)min_u64(cache->max_sheaf,
@@ -359,7 +363,7 @@ enum sheaf_result cache_alloc(struct cache *cache, struct slot *slot,
 	    !(*spare && sheaf_count(*spare)) &&
 	    !READ_ONCE(cache->node->barns[hint].full))
 		return take_one(cache, slot, hint, object, zeroed);
-	want = grow_want(cache, slot);
+	want = grow_want(cache, slot, true);
 	turned = slot->freed[cache->class] && *spare && sheaf_count(*spare);
 	slot->freed[cache->class] = 0;
 	new = find_objects(cache, slot, hint, want);
@@ -386,7 +390,7 @@ enum sheaf_result cache_alloc(struct cache *cache, struct slot *slot,
 static uint32_t find_room(struct cache *cache, struct slot *slot, bool own)
 {
 	uint32_t *spare = &slot->spare[cache->class], top = *spare;
-	unsigned want = grow_want(cache, slot);
+	unsigned want = grow_want(cache, slot, own);
 
 	if (own && top && !sheaf_full(top)) {
 		*spare = 0;

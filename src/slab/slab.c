@@ -320,7 +320,8 @@ bool caches_init(void)
 		cache->class = (uint8_t)class;
 		init_geometry(cache, size);
 		cache->max_sheaf = (uint8_t)min_u64(
-			SHEAF_OBJECTS, max_u64(2, SHEAF_BUDGET / size));
+			SHEAF_OBJECTS,
+			max_u64(2, SHEAF_BUDGET / (size > 1024 ? 2 : 1) / size));
 		full = cache->max_sheaf * size;
 		cache->max_barn = (uint8_t)min_u64(
 			28, max_u64(1, BARN_BUDGET / full));

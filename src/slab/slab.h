@@ -27,7 +27,7 @@ enum {
 	SLAB_FULL = SLAB_BINS,	/* nothing at home: on no list */
 	RECIPROCAL_SHIFT = 40,
 	SHEAF_OBJECTS = 126,		/* places of a sheaf of 1 KiB */
-	SHEAF_BUDGET = 32 << 10,	/* bytes of objects in one sheaf */
+	SHEAF_BUDGET = 32 << 10,	/* bytes of one sheaf; half above 1 KiB */
 	BARN_BUDGET = 64 << 10,	/* bytes of full sheaves of one owner */
 };
 

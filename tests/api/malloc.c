@@ -188,7 +188,7 @@ static void usable(void **state)
 }
 
 /*
- * At most 15 bytes up to 128, 12.5 % above, and less than a page for large
+ * At most 15 bytes up to 128, a fifth of the block above, and less than a page for large
  * blocks: a 5 MiB block does not hold 8.
  */
 static void waste(void **state)
@@ -204,7 +204,7 @@ static void waste(void **state)
 		void *p = malloc(n);
 		size_t w = malloc_usable_size(p) - n;
 
-		if (n <= 128 ? w > 15 : w * 8 > n)
+		if (n <= 128 ? w > 15 : w * 5 > n + w)
 			fail_msg("%zu bytes: %zu wasted", n, w);
 		free(p);
 	}

@@ -12,8 +12,8 @@ static void test_classes(void **state)
 	(void)state;
 	assert_int_equal(class_bytes(1), 16);
 	assert_int_equal(class_bytes(8), 128);
-	assert_int_equal(class_bytes(9), 144);
-	assert_int_equal(class_bytes(17), 288);
+	assert_int_equal(class_bytes(9), 160);
+	assert_int_equal(class_bytes(13), 320);
 	assert_int_equal(class_bytes(NR_CLASSES - 1), SMALL_MAX);
 	for (size_t n = 1; n <= SMALL_MAX; n++) {
 		unsigned class = class_of(n);
@@ -24,7 +24,7 @@ static void test_classes(void **state)
 		if (n <= 128)
 			assert_true(have - n <= 15);
 		else
-			assert_true((have - n) * 8 <= have);
+			assert_true((have - n) * 5 <= have);
 		assert_int_equal(have % 16, 0);
 	}
 }
