@@ -47,17 +47,8 @@ bench-google:
 	@echo 'configure found no Google Benchmark (Debian: libbenchmark-dev)' >&2; exit 1
 endif
 
-# The loops that came before.
-EXTRA_PROGRAMS += bench/loops
-bench_loops_SOURCES = bench/loops.c
-bench_loops_CPPFLAGS =
-bench_loops_CFLAGS = -std=gnu11 -O2 $(WARN_CFLAGS) -fno-builtin -pthread
-# Against libc's malloc, so that any library can be preloaded.
-bench_loops_LDADD =
-bench_loops_LDFLAGS =
-
-EXTRA_DIST += bench/README.md bench/RESULTS.md bench/compare.py bench/instructions.sh
-CLEANFILES += bench/loops bench/google bench/rows bench/libbench.a
+EXTRA_DIST += bench/README.md bench/RESULTS.md bench/instructions.sh
+CLEANFILES += bench/google bench/rows bench/libbench.a
 
 # ---- the comparison (bench/runner) -----------------------------------------
 # Below the build tree's bench/ and below $(pkglibexecdir)/bench the parts lie
