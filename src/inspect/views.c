@@ -123,18 +123,39 @@ static void print_json(struct text *t)
 	text_add(t, "}\n");
 }
 
+/*
+ * Locks are taken in a slow path of one's own: so fork waits, and a handler
+ * that interrupts it takes none. What is to be printed is copied in there.
+ */
+static struct slot *enter(void)
+{
+	uint32_t nr;
+
+	return mm_enter() ? slot_enter(&nr) : NULL;
+}
+
+static void leave(struct slot *slot)
+{
+	slot_exit(slot);
+	mm_leave();
+}
+
 static void print_buddyinfo(struct text *t)
 {
 	for (unsigned i = 0; i < nodes.nr_zones; i++) {
 		struct zone *zone = nodes.zones[i];
+		struct slot *slot = enter();
 		size_t nr[MAX_ORDERS];
 
+		if (!slot)
+			return;
 		lock(&zone->lock, LOCK_ZONE);
 		for (unsigned o = 0; o < MAX_ORDERS; o++)
 			nr[o] = zone->free_area[o].nr[CLEAN] +
 				zone->free_area[o].nr[DIRTY] +
 				zone->free_area[o].nr[MIXED];
 		unlock(&zone->lock, LOCK_ZONE);
+		leave(slot);
 		text_add(t, "Node %u, zone %8s ", zone->node, zone->name);
 		for (unsigned o = 0; o <= zone->max_order; o++)
 			text_add(t, "%6zu ", nr[o]);
@@ -183,13 +204,16 @@ static void print_slabinfo(struct text *t)
 		char name[24];
 		struct text n;
 
-		if (!node)
+		struct slot *slot = node ? enter() : NULL;
+
+		if (!slot)
 			continue;
 		lock(&node->list_lock, LOCK_LIST);
 		out = node->nr_out;
 		slabs = node->nr_slabs;
 		empty = node->nr_empty;
 		unlock(&node->list_lock, LOCK_LIST);
+		leave(slot);
 		text_init(&n, name, sizeof(name) - 1, -1);
 		text_add(&n, "kmalloc-%u", cache->size);
 		name[n.len] = 0;

@@ -49,7 +49,7 @@ static size_t block_size(const void *p, const char *what)
 {
 	unsigned entry;
 
-	if (unlikely(!window_owns(p)))
+	if (unlikely(!is_ours(p)))
 		return nested_owns(p) ? nested_size(p) : 0;
 	entry = READ_ONCE(*map_entry(p));
 	if (unlikely(!entry))
@@ -57,9 +57,9 @@ static size_t block_size(const void *p, const char *what)
 	return class_bytes(entry & ((1 << CLASS_BITS) - 1));
 }
 
-static bool is_ours(const void *p)
+static bool known(const void *p)
 {
-	return window_owns(p) || nested_owns(p);
+	return is_ours(p) || nested_owns(p);
 }
 
 /* A small block stays while it is at least half used; check:on is exact. */
@@ -76,7 +76,7 @@ static void *resize(void *ptr, size_t size)
 	size_t have;
 	void *p;
 
-	if (unlikely(!is_ours(ptr)))
+	if (unlikely(!known(ptr)))
 		return foreign_realloc(ptr, size);
 	have = block_size(ptr, "realloc");
 	if (have > SMALL_MAX && size > SMALL_MAX && window_owns(ptr)) {
@@ -193,7 +193,7 @@ BM_EXPORT size_t bm_usable_size(const void *ptr)
 {
 	if (!ptr)
 		return 0;
-	if (unlikely(!is_ours(ptr)))
+	if (unlikely(!known(ptr)))
 		return foreign_size(ptr);
 	return block_size(ptr, "malloc_usable_size");
 }
@@ -210,7 +210,7 @@ static void check_size(const void *p, size_t size, bool aligned)
 	size_t have;
 	bool right;
 
-	if (!p || !is_ours(p))
+	if (!p || !known(p))
 		return;
 	have = block_size(p, "free");
 	if (have > SMALL_MAX)
@@ -250,7 +250,5 @@ ALSO(bm_free_aligned_sized, free_aligned_sized)
 
 BM_EXPORT int bm_owns(const void *ptr)
 {
-	if (!window_owns(ptr))
-		return nested_owns(ptr);
-	return pfn_present(pfn_of_address(ptr));
+	return known(ptr);
 }

@@ -62,11 +62,19 @@ static void child(void)
 	if (!percpu.base)
 		return;
 	trace_child();
-	percpu_switch.started = 1;
-	if (state.shut_by != &seat || !mm_enter()) {
-		percpu_go();
+	/*
+	 * Not prepared, since a handler inside a slow path forked: as a child
+	 * of _Fork, which the next call notices. The slow path goes on.
+	 */
+	if (state.shut_by != &seat) {
+		percpu_switch.area = 0;
+		percpu_switch.started = 0;
+		percpu_open();
 		return;
 	}
+	percpu_switch.started = 1;
+	if (!mm_enter())
+		return;
 	state.shut_by = NULL;
 	state.vforks = 0;
 	percpu_child(state.at_rest);

@@ -55,8 +55,8 @@ static bool stage_percpu(void)
 static bool stage_fork(void)
 {
 	os_wipe_on_fork(&percpu_switch, sizeof(percpu_switch));
-	percpu_switch.started = 1;
 	percpu_go();
+	store_release(&percpu_switch.started, 1);
 	return true;
 }
 
@@ -100,6 +100,11 @@ bool mm_init(void)
 	}
 	unlock(&boot.lock, LOCK_INIT);
 	return boot.done == 1;
+}
+
+bool mm_booted(void)
+{
+	return load_acquire(&boot.done) == 1;
 }
 
 /*

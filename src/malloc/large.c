@@ -67,7 +67,7 @@ void *large_alloc(size_t size, size_t align, bool zero)
 	}
 	if (!mm_enter())
 		return nested_alloc(size, align);
-	if (likely(percpu_switch.started)) {
+	if (likely(mm_booted())) {
 		npages = bytes_to_pages(size ? size : 1);
 		if (align > page_bytes())
 			align_pages = align >> topo.page_shift;

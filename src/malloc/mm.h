@@ -19,6 +19,8 @@
 
 /* Starts the allocator at the first call; false: it cannot be started. */
 bool mm_init(void);
+/* It was started, if perhaps in a parent that this child is not told of. */
+bool mm_booted(void);
 
 /* False: a nested call. Keeps nothing else. */
 bool mm_enter(void);
@@ -48,6 +50,16 @@ bool nested_owns(const void *p);
 size_t nested_size(const void *p);
 void nested_drain(void);
 uint64_t nested_calls(void);
+
+/*
+ * Whether p may be a block. The map says so for small ones; address space that
+ * was given back (malloc/limit.c) may be anybody's by now.
+ */
+static inline bool is_ours(const void *p)
+{
+	return window_owns(p) &&
+	       (READ_ONCE(*map_entry(p)) || pfn_present(pfn_of_address(p)));
+}
 
 /* A pointer that is not of this heap, by the option `foreign`. */
 void foreign_free(void *p);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What:  calls from a signal handler that interrupted its own thread inside a
- *        slow path, and calls when the allocator could not be started.
+ *        slow path.
  * Locks: none, ever. Small blocks come from a pool whose free places are bits
  *        of one word; larger ones are mappings noted in a table; blocks of the
  *        heap that are freed wait on the thread's list until the slow path
@@ -169,10 +169,15 @@ void nested_drain(void)
 {
 	void *p = __atomic_exchange_n(&seat.deferred, NULL, __ATOMIC_RELAXED);
 
+	/* The trace has them already. */
+	if (tracing())
+		trace_mute();
 	while (p) {
 		void *next = *(void **)p;
 
 		free_fast(p);
 		p = next;
 	}
+	if (tracing())
+		trace_unmute();
 }

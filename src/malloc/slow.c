@@ -65,7 +65,7 @@ static void *small_alloc(size_t size, bool *zeroed)
 
 	if (!mm_enter())
 		return nested_alloc(size, 16);
-	if (likely(percpu_switch.started))
+	if (likely(mm_booted()))
 		p = alloc_class(&caches[class_of(size ? size : 1)], zeroed);
 	mm_leave();
 	if (unlikely(!p))
@@ -172,7 +172,7 @@ void free_slow(void *p)
 		return;
 	if (tracing())
 		trace_record(TRACE_FREE, 0, 0, p);
-	if (unlikely(!window_owns(p))) {
+	if (unlikely(!is_ours(p))) {
 		if (nested_owns(p))
 			nested_free(p);
 		else

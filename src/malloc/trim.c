@@ -23,8 +23,10 @@ int mm_trim(void)
 				node_drain(0, &percpu.slots[i].pcp);
 		percpu_start(fork_diverted());
 		slot = slot_enter(&nr);
-		for (unsigned i = 0; i < nodes.nr_zones; i++)
+		for (unsigned i = 0; i < nodes.nr_zones; i++) {
+			zone_forget_peaks(nodes.zones[i]);
 			pages += zone_reclaim(nodes.zones[i], 0);
+		}
 		for (unsigned i = 0; i < nodes.nr_zones; i++)
 			zone_shrink(nodes.zones[i]);
 		slot_exit(slot);

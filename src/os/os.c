@@ -255,11 +255,6 @@ bool os_secure(void)
 	return getauxval(AT_SECURE) != 0;
 }
 
-void os_yield(void)
-{
-	syscall(SYS_sched_yield);
-}
-
 bool os_rseq_fence_register(void)
 {
 	return syscall(SYS_membarrier, MEMBARRIER_REGISTER_EXPEDITED_RSEQ, 0,
@@ -278,7 +273,7 @@ int os_keep_fd(int fd)
 
 uint64_t os_now(void)
 {
-	struct timespec t;
+	struct timespec t = { 0, 0 };
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;

@@ -3,7 +3,7 @@
  * What:  every system call of the allocator, each with what it promises.
  * Door:  os_*(); nothing else in src/ enters the kernel, but for locks and
  *        the line of a fatal error.
- * Locks: none may be held but LOCK_INIT, LOCK_SLOT and LOCK_GROW.
+ * Locks: none may be held but LOCK_INIT, LOCK_SLOT, LOCK_GROW, LOCK_TRACE.
  * Invariant: a refusal is a return value, never an abort; errno is the
  *        caller's business (the entry points keep it where they must).
  */
@@ -49,7 +49,6 @@ size_t os_address_space_used(void);
 unsigned os_possible_cpus(void);	/* 0: unknown */
 uint64_t os_random(void);
 bool os_secure(void);			/* AT_SECURE: do not trust the user */
-void os_yield(void);
 uint64_t os_now(void);			/* nanoseconds since some moment */
 
 /* Restarts every rseq critical section of the process that runs now. */

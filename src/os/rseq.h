@@ -19,8 +19,8 @@
  * are diverted (start, fork, trim, checking mode), the nil rows, which are all
  * zeros: there the sequences leave by their slow label. base is read inside
  * the sequence, so after a new base and a fence (membarrier) no sequence can
- * commit to a real row any more. A thread that libc could not register has a
- * slot number below 0: the rows there are zeros, too.
+ * commit to a real row any more. Where the slot is the CPU's number, a thread
+ * that libc could not register has one below 0: the rows there are zeros, too.
  *
  * A top is the offset of the first free place of a sheaf from base: the
  * object below it is the next to pop, NULL there means empty; a top at the
@@ -60,7 +60,7 @@ struct seat {
 struct percpu_base {	/* the x86-64 sequences know the offsets */
 	uintptr_t base;		/* (A) the rows now in force */
 	uintptr_t field;	/* (C) which field is the slot's number */
-} aligned_to(16);
+} aligned_to(64);		/* nothing that is written beside it */
 
 /*
  * Alone in its page, which a fork child gets zeroed (MADV_WIPEONFORK works on

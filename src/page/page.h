@@ -12,7 +12,7 @@
  *        { PAGE_FREE, order 3 }, page(9)..page(15) are PAGE_NONE.
  *
  * A descriptor takes page_size / 64 bytes: 64 with 4K pages, 1 KiB with 64K
- * pages. So a slab of 64 KiB has 1 KiB of descriptors on every machine: 64
+ * pages. So a slab of 64 KiB has 1 KiB of descriptors on every machine: 40
  * bytes for itself and room for a bit for each of its objects behind them.
  * See:   zone/zone.h for free blocks, slab/slab.h for slabs.
  */
@@ -76,11 +76,11 @@ struct page {
 
 struct window {
 	uintptr_t base;		/* (C) aligned to a pageblock, no more */
-	size_t nr_units;	/* (A) shrinks when address space is given back */
+	size_t nr_units;	/* (C) */
 	uint16_t *map;		/* (C) class, owner hint and node of a unit */
 	char *vmemmap;		/* (C) */
 	unsigned page_shift;	/* (C) copy of topo's, beside the rest */
-	size_t bytes;		/* (A) */
+	size_t bytes;		/* (C) */
 	size_t nr_pages;	/* (C) */
 } aligned_to(64);
 

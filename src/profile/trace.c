@@ -71,7 +71,7 @@ void trace_child(void)
 
 void trace_flush(void)
 {
-	if (!trace.on)
+	if (!trace.on || seat.muted)
 		return;
 	trace_mute();
 	lock(&file.lock, LOCK_TRACE);

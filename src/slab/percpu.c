@@ -33,6 +33,32 @@ static void divert(void)
 	WRITE_ONCE(percpu_base.base, (uintptr_t)percpu.nil);
 }
 
+/* A slot's rows and struct become writable when it is first used. */
+static cold bool activate(uint32_t nr)
+{
+	struct slot *slot = &percpu.slots[nr];
+	size_t page = page_bytes();
+	size_t rows = (size_t)1 << ROWS_SHIFT;
+	uintptr_t lo = align_down((uintptr_t)percpu.base + nr * rows, page);
+	uintptr_t hi = align_up((uintptr_t)percpu.base + (nr + 1) * rows, page);
+	uint32_t max;
+
+	if (!os_commit((void *)lo, hi - lo))
+		return false;
+	lo = align_down((uintptr_t)slot, page);
+	hi = align_up((uintptr_t)(slot + 1), page);
+	if (!os_commit((void *)lo, hi - lo))
+		return false;
+	max = READ_ONCE(percpu.max_active);
+	while (max < nr + 1 &&
+	       !__atomic_compare_exchange_n(&percpu.max_active, &max, nr + 1,
+					    false, __ATOMIC_SEQ_CST,
+					    __ATOMIC_RELAXED))
+		;
+	store_release(&slot->active, 1);
+	return true;
+}
+
 bool percpu_init(unsigned cpus, enum percpu_mode wanted)
 {
 	size_t rows, total, sheaves;
@@ -64,7 +90,8 @@ bool percpu_init(unsigned cpus, enum percpu_mode wanted)
 	percpu.region_end = (uint32_t)align_down(rows + slots_bytes() + sheaves,
 						 page_bytes());
 	divert();
-	return true;
+	/* So that somebody always finds a slot. */
+	return activate(0);
 }
 
 void percpu_cut(void)
@@ -84,32 +111,6 @@ void percpu_go(void)
 		return;
 	store_release(&percpu_base.base, (uintptr_t)percpu.base);
 	rseq_go();
-}
-
-/* A slot's rows and struct become writable when it is first used. */
-static cold bool activate(uint32_t nr)
-{
-	struct slot *slot = &percpu.slots[nr];
-	size_t page = page_bytes();
-	size_t rows = (size_t)1 << ROWS_SHIFT;
-	uintptr_t lo = align_down((uintptr_t)percpu.base + nr * rows, page);
-	uintptr_t hi = align_up((uintptr_t)percpu.base + (nr + 1) * rows, page);
-	uint32_t max;
-
-	if (!os_commit((void *)lo, hi - lo))
-		return false;
-	lo = align_down((uintptr_t)slot, page);
-	hi = align_up((uintptr_t)(slot + 1), page);
-	if (!os_commit((void *)lo, hi - lo))
-		return false;
-	store_release(&slot->active, 1);
-	max = READ_ONCE(percpu.max_active);
-	while (max < nr + 1 &&
-	       !__atomic_compare_exchange_n(&percpu.max_active, &max, nr + 1,
-					    false, __ATOMIC_SEQ_CST,
-					    __ATOMIC_RELAXED))
-		;
-	return true;
 }
 
 static bool usable(uint32_t nr)
@@ -149,11 +150,13 @@ static struct slot *enter_any(uint32_t *nr)
 
 static struct slot *enter_current(uint32_t *nr)
 {
-	uint32_t at = percpu.mode == PERCPU_FAKE ? 0 : rseq_slot();
+	uint32_t at = !percpu_switch.area	  ? UINT32_MAX
+		      : percpu.mode == PERCPU_FAKE ? 0
+						   : rseq_slot();
 
 	/*
-	 * No slot (a thread that libc could not register), or no memory for
-	 * its rows: borrow another's.
+	 * No slot (a child that was not told of its fork, a thread that libc
+	 * could not register), or no memory for its rows: borrow another's.
 	 */
 	if (unlikely(at >= percpu.nr_slots) || !usable(at))
 		return enter_any(nr);
@@ -189,7 +192,7 @@ void slot_exit(struct slot *slot)
 
 /*
  * Dekker's: a slow path takes its slot's lock, then reads `closed`; we write
- * `closed`, then read the locks. One of the two sees the other.
+ * `closed`, then take each lock once. One of the two sees the other.
  */
 bool percpu_stop(void)
 {
@@ -199,12 +202,14 @@ bool percpu_stop(void)
 	WRITE_ONCE(gate.owner, &seat);
 	__atomic_store_n(&gate.closed, 1, __ATOMIC_SEQ_CST);
 	smp_mb();
-	for (uint32_t i = 0; i < READ_ONCE(percpu.max_active); i++)
-		for (unsigned n = 0;
-		     __atomic_load_n(&percpu.slots[i].lock.word,
-				     __ATOMIC_SEQ_CST);
-		     n++)
-			n < 1000 ? cpu_relax() : os_yield();
+	for (uint32_t i = 0; i < READ_ONCE(percpu.max_active); i++) {
+		struct slot *slot = &percpu.slots[i];
+
+		if (!load_acquire(&slot->active))
+			continue;
+		lock(&slot->lock, LOCK_SLOT);
+		unlock(&slot->lock, LOCK_SLOT);
+	}
 	divert();
 	if (percpu.mode == PERCPU_RSEQ)
 		rest = percpu.can_fence && os_rseq_fence();
@@ -245,9 +250,14 @@ void percpu_child(bool keep_rows)
 	}
 }
 
-void percpu_recover(void)
+void percpu_open(void)
 {
 	memset(&gate, 0, sizeof(gate));
+}
+
+void percpu_recover(void)
+{
+	percpu_open();
 	percpu_child(false);
 	percpu.mode = percpu.home_mode;
 	percpu_go();

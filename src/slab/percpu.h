@@ -89,7 +89,9 @@ bool percpu_stop(void);
 void percpu_start(bool diverted);
 /* In a fork child: other threads are gone, and what they held with them. */
 void percpu_child(bool keep_rows);
-/* The same in a child that no handler was told of: the gate is opened too. */
+/* In a child whose fork this thread did not prepare: nobody shuts the gate. */
+void percpu_open(void);
+/* The same, and everything else of a child that no handler was told of. */
 void percpu_recover(void);
 
 static always_inline uint32_t *slot_row(uint32_t nr, unsigned index)
@@ -107,8 +109,9 @@ static always_inline unsigned row_of_entry(uint32_t nr, unsigned entry)
 static inline bool slot_swap(uint32_t nr, uint32_t *row, uint32_t old,
 			     uint32_t new)
 {
+	/* Without an area this is a child that was not told of its fork. */
 	if (percpu.mode > PERCPU_LOCKED)
-		return rseq_swap(nr, row, old, new);
+		return percpu_switch.area && rseq_swap(nr, row, old, new);
 	*row = new;
 	return true;
 }

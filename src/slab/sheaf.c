@@ -206,7 +206,7 @@ static void barn_give(struct cache *cache, unsigned hint, uint32_t top,
 		      struct slot *slot)
 {
 	struct barn *barn = &cache->node->barns[hint];
-	bool room = pool.claimed <= budget();
+	bool room = READ_ONCE(pool.claimed) <= budget();
 
 	if (sheaf_count(top) == 0) {
 		sheaf_drop(top);
@@ -344,14 +344,15 @@ enum sheaf_result cache_alloc(struct cache *cache, struct slot *slot,
 	unsigned hint = nr & HINT_MASK;
 	uint32_t *row = slot_row(nr, cache->class), top = READ_ONCE(*row), new;
 	uint32_t *spare = &slot->spare[cache->class];
-	struct held held = { .nr = 0 };
+	struct held held;
 	unsigned want;
 	bool turned;
 
 	slot->slow_allocs++;
+	held.nr = 0;
 	if (percpu.mode == PERCPU_DIRECT)
 		return take_one(cache, slot, hint, object, zeroed);
-	if (top && *place(top - 8)) {
+	if (top && sheaf_count(top)) {
 		if (percpu.mode != PERCPU_LOCKED)
 			return again ? take_one(cache, slot, hint, object, NULL)
 				     : SHEAF_RETRY;
@@ -421,7 +422,12 @@ enum sheaf_result cache_free(void *p, unsigned entry, struct slot *slot,
 	slot->slow_frees++;
 	if (percpu.mode == PERCPU_DIRECT)
 		return give_one(cache, slot, p);
-	if (top && *place(top - 8) == p)
+	/*
+	 * Another thread of this CPU may be half-way through a push: sure is
+	 * only what this thread sees while it runs there itself.
+	 */
+	if (top && *place(top - 8) == p && slot_swap(nr, row, top, top) &&
+	    READ_ONCE(*place(top - 8)) == p)
 		fatal("double free of %p (size class %u)", p, cache->size);
 	if (top && !sheaf_full(top)) {
 		if (percpu.mode != PERCPU_LOCKED)

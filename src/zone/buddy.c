@@ -123,17 +123,47 @@ struct page *zone_take_locked(struct zone *zone, unsigned order)
 	return NULL;
 }
 
+static size_t dirty_of_first(const struct zone *zone, unsigned kind)
+{
+	unsigned order;
+
+	if (!zone->nonempty[kind])
+		return 0;
+	order = log2_floor(zone->nonempty[kind]);
+	return container_of(zone->free_area[order].blocks[kind].next,
+			    struct page, link)->free.dirty;
+}
+
+/* The descriptors that upper halves of a mixed block have kept. */
+static void forget_parts(struct page *page, unsigned order)
+{
+	while (kind_of(page, order) == MIXED) {
+		struct page *upper = halve(page, order--);
+
+		forget_parts(upper, order);
+	}
+}
+
+/* Few blocks, few calls: of a mixed one, down to where half of it is dirty. */
 struct page *zone_take_dirty_locked(struct zone *zone)
 {
-	/* In few calls: the larger block, even where only a part is dirty. */
-	unsigned kind = zone->nonempty[DIRTY] >= zone->nonempty[MIXED]
+	unsigned kind = dirty_of_first(zone, DIRTY) >=
+					dirty_of_first(zone, MIXED)
 				? DIRTY
 				: MIXED;
 	unsigned order = log2_floor(zone->nonempty[kind]);
 	struct page *page = pick_first(zone, order, kind);
 
-	while (kind_of(page, order) == MIXED)
-		page = split(zone, page, order--);
+	while (page->free.dirty < ((size_t)1 << order) / 2) {
+		struct page *upper = halve(page, order--), *less = upper;
+
+		if (upper->free.dirty > page->free.dirty) {
+			less = page;
+			page = upper;
+		}
+		add(zone, less, order);
+	}
+	forget_parts(page, order);
 	page->order = (uint8_t)order;
 	return page;
 }

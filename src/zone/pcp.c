@@ -9,13 +9,18 @@ static struct page *pop(struct list *list)
 	return page;
 }
 
-/* Up to a batch of blocks under one lock. */
+/* Blocks that move under one lock: up to four, and a quarter of the list. */
+static unsigned batch(unsigned order)
+{
+	return (unsigned)max_u64(1, min_u64(4, pcp_high() / 4 >> order));
+}
+
 static void refill(struct pcp *pcp, struct zone *zone, unsigned order)
 {
 	struct list *list = &pcp->blocks[zone->type][order];
 
 	lock(&zone->lock, LOCK_ZONE);
-	for (unsigned i = 0; i < PCP_BATCH; i++) {
+	for (unsigned i = 0; i < batch(order); i++) {
 		struct page *page = zone_take_locked(zone, order);
 
 		if (!page)
@@ -40,6 +45,8 @@ static void give_back(struct pcp *pcp, struct zone *zone, unsigned order,
 {
 	struct list *list = &pcp->blocks[zone->type][order];
 
+	if (list_empty(list))
+		return;
 	lock(&zone->lock, LOCK_ZONE);
 	for (; n && !list_empty(list); n--) {
 		struct page *page = container_of(list->prev, struct page, link);
@@ -74,6 +81,18 @@ struct page *pcp_alloc(struct pcp *pcp, struct zone *zone, unsigned order,
 	return page;
 }
 
+/* Of all lists, the one with the largest blocks. */
+static void shorten(struct pcp *pcp, struct zone *zones)
+{
+	for (unsigned order = PCP_ORDERS; order-- > 0;)
+		for (unsigned type = 0; type < NR_ZONE_TYPES; type++)
+			if (!list_empty(&pcp->blocks[type][order])) {
+				give_back(pcp, &zones[type], order,
+					  batch(order));
+				return;
+			}
+}
+
 void pcp_free(struct pcp *pcp, struct zone *zone, struct page *page,
 	      unsigned order)
 {
@@ -83,7 +102,7 @@ void pcp_free(struct pcp *pcp, struct zone *zone, struct page *page,
 	list_add(&page->link, &pcp->blocks[zone->type][order]);
 	pcp->count += (size_t)1 << order;
 	if (pcp->count > pcp_high())
-		give_back(pcp, zone, order, PCP_BATCH);
+		shorten(pcp, zone - zone->type);
 }
 
 void pcp_drain(struct pcp *pcp, struct zone *zones)

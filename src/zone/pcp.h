@@ -5,7 +5,8 @@
  * Door:  pcp_alloc(), pcp_free(), pcp_drain(). One struct pcp per slot.
  * Locks: the slot's (S); the zone's is taken once a batch.
  * Invariant: a block on a list is PAGE_PCP, its order and dirtiness in its
- *        descriptor; its zone counts it as used. count is at most high.
+ *        descriptor; its zone counts it as used. A free that makes count
+ *        more than high gives back a batch of the largest blocks.
  * See:   the kernel's per-CPU pagesets, with their batch and high.
  */
 #ifndef BM_ZONE_PCP_H
@@ -15,7 +16,6 @@
 
 enum {
 	PCP_ORDERS = 6,		/* 4 KiB to 128 KiB with 4K pages */
-	PCP_BATCH = 4,		/* blocks that move under one lock */
 };
 
 struct pcp {

@@ -104,9 +104,20 @@ static struct page *trim_locked(struct zone *zone, struct page *page,
 	return page_at(first);
 }
 
+/*
+ * A slab's bitmap lies over the descriptors of its pages, so what is in front
+ * of a page may be read as a block only where no slab is.
+ */
+static bool slab_before(const struct zone *zone, pfn_t pfn)
+{
+	return pfn > zone->start && READ_ONCE(*map_entry(pfn_address(pfn - 1)));
+}
+
 /* Where the free block that ends at pfn begins; pfn: there is none. */
 static pfn_t block_before_locked(const struct zone *zone, pfn_t pfn)
 {
+	if (slab_before(zone, pfn))
+		return pfn;
 	for (unsigned order = 0; order <= zone->max_order; order++) {
 		pfn_t size = (pfn_t)1 << order;
 		const struct page *page;
@@ -164,14 +175,15 @@ static struct page *take_stretch_locked(struct zone *zone, size_t npages,
 
 			if (!(zone->nonempty[k] >> order & 1))
 				continue;
-			for (int n = 0; n < STRETCHES && l != list; n++) {
+			for (int n = 0; n < STRETCHES && l != list &&
+					best != npages; n++) {
 				pfn_t pfn = pfn_of(container_of(
 					l, struct page, link));
 				size_t have = stretch_locked(
 					zone, pfn, 2 * (npages + align), &pfn);
 
-				if (have >= npages + skipped(pfn, align) &&
-				    have < best) {
+				have -= min_u64(have, skipped(pfn, align));
+				if (have >= npages && have < best) {
 					best = have;
 					at = pfn;
 				}
@@ -180,7 +192,12 @@ static struct page *take_stretch_locked(struct zone *zone, size_t npages,
 		}
 	if (best == SIZE_MAX)
 		return NULL;
-	best = npages + skipped(at, align);
+	best = skipped(at, align);
+	while (page_block_pages(page_at(at)) <= best) {
+		best -= page_block_pages(page_at(at));
+		at += page_block_pages(page_at(at));
+	}
+	best += npages;
 	*kind = absorb_locked(zone, at, at + best) ? CLEAN : DIRTY;
 	page = page_at(at);
 	return best == npages ? page
@@ -283,6 +300,8 @@ bool zone_resize(struct zone *zone, struct page *page, size_t npages)
 		page->npages = (uint32_t)npages;
 	}
 	unlock(&zone->lock, LOCK_ZONE);
+	if (pfn + npages < end)
+		zone_balance(zone);
 	return done;
 }
 
@@ -363,6 +382,13 @@ void zone_new_period_locked(struct zone *zone)
 	zone->peak_pages[0] = zone->used_pages;
 }
 
+void zone_forget_peaks(struct zone *zone)
+{
+	lock(&zone->lock, LOCK_ZONE);
+	zone->peak_pages[0] = zone->peak_pages[1] = zone->used_pages;
+	unlock(&zone->lock, LOCK_ZONE);
+}
+
 enum { PERIOD_NS = 500000000 };
 
 void zone_balance(struct zone *zone)
@@ -374,11 +400,14 @@ void zone_balance(struct zone *zone)
 		return;
 	now = os_now();
 	lock(&zone->lock, LOCK_ZONE);
+	dirty = zone->free_pages[DIRTY];
 	if (now - zone->period_start > PERIOD_NS) {
 		zone_new_period_locked(zone);
+		/* A peak of long ago counts for what is resident, at most. */
+		zone->peak_pages[1] = min_u64(zone->peak_pages[1],
+					      zone->used_pages + dirty);
 		zone->period_start = now;
 	}
-	dirty = zone->free_pages[DIRTY];
 	high = zone_high_watermark(zone);
 	low = zone_low_watermark(zone);
 	unlock(&zone->lock, LOCK_ZONE);
@@ -399,8 +428,7 @@ size_t zone_reclaim(struct zone *zone, size_t target)
 		if (zone->free_pages[DIRTY] > target) {
 			page = zone_take_dirty_locked(zone);
 			order = page->order;
-			page->type = PAGE_LARGE;
-			page->npages = 1u << order;
+			page->type = PAGE_PCP;
 		}
 		unlock(&zone->lock, LOCK_ZONE);
 		if (!page)
@@ -431,6 +459,7 @@ static pfn_t free_tail_locked(const struct zone *zone)
 		pfn_t size = (pfn_t)1 << order;
 
 		while (!(end & (size - 1)) && end - zone->start >= size &&
+		       !slab_before(zone, end) &&
 		       page_is_free(zone, page_at(end - size)) &&
 		       page_at(end - size)->order == order) {
 			end -= size;
@@ -493,6 +522,10 @@ void zone_recover(struct zone *zone)
 		memset(zone->free_pages, 0, sizeof(zone->free_pages));
 		zone->epoch++;
 	}
+	/* zone_shrink() may have been about to drop what lies behind. */
+	if (zone->grow_lock.word)
+		os_uncommit(pfn_address(zone->present),
+			    (zone->end - zone->present) << topo.page_shift);
 	zone->lock.word = 0;
 	zone->grow_lock.word = 0;
 }

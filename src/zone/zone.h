@@ -75,7 +75,7 @@ void zone_give_locked(struct zone *zone, pfn_t pfn, unsigned order,
 		      unsigned kind);
 /* Takes one given free block off its list. */
 void zone_pick_locked(struct zone *zone, struct page *page);
-/* The largest block that is wholly dirty; there must be a dirty page. */
+/* A block half of which is dirty, at least: the largest, nearly. */
 struct page *zone_take_dirty_locked(struct zone *zone);
 /* Keeps the first npages of a block that was taken; true: they are clean. */
 bool zone_cut_locked(struct zone *zone, struct page *page, unsigned order,
@@ -110,8 +110,9 @@ size_t zone_high_watermark(const struct zone *zone);
 size_t zone_low_watermark(const struct zone *zone);
 /* Reclaims what is over the high watermark; after pages came back. */
 void zone_balance(struct zone *zone);
-/* "Lately" is this period and the one before it. */
+/* "Lately" is this period and the one before it, half a second each. */
 void zone_new_period_locked(struct zone *zone);
+void zone_forget_peaks(struct zone *zone);
 
 static inline void zone_use_locked(struct zone *zone, size_t npages)
 {

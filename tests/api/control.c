@@ -167,6 +167,35 @@ static void mallopt_answers(void **state)
 	mallopt(M_MXFAST, 64);
 }
 
+/*
+ * A slab's bitmap lies over the descriptors of its pages. Objects 3776, 3784 and
+ * 3785 of 16 bytes, alone at home, make the ninth look like a free block of
+ * eight pages, just in front of what trim gives back.
+ */
+static void trim_beside_a_bitmap(void **state)
+{
+	enum { N = 300 * 4096 };
+	static void *p[N];
+	uintptr_t top;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < N; i++)
+		assert_non_null(p[i] = malloc(16));
+	top = (uintptr_t)p[N / 3 * 2] & ~(uintptr_t)65535;
+	for (i = 0; i < N; i++) {
+		unsigned n = ((uintptr_t)p[i] & 65535) / 16;
+
+		if ((uintptr_t)p[i] >= top || n == 3776 || n == 3784 || n == 3785) {
+			free(p[i]);
+			p[i] = NULL;
+		}
+	}
+	malloc_trim(0);
+	for (i = 0; i < N; i++)
+		free(p[i]);
+}
+
 static void trim_gives_back(void **state)
 {
 	enum { N = 20000 };
@@ -387,6 +416,7 @@ CM_MAIN("api/control", 60,
 	cmocka_unit_test(mallinfo_grows),
 	cmocka_unit_test(mallinfo_old),
 	cmocka_unit_test(mallopt_answers),
+	cmocka_unit_test(trim_beside_a_bitmap),
 	cmocka_unit_test(trim_gives_back),
 	cmocka_unit_test(stats_to_stderr),
 	cmocka_unit_test(xml),

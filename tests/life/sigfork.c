@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fork() in a signal handler that interrupted malloc, free or fill, hundreds of
- * times; the child allocates, the parent's blocks stay what they were.
+ * fork() and _Fork() in a signal handler that interrupted malloc, free or fill,
+ * hundreds of times; the child allocates, the parent's blocks stay what they
+ * were. Every other child returns from the handler into what was interrupted,
+ * goes on, and makes a thread (which needs its thread's own words whole).
  */
 #include "../lib/t.h"
 #include <sys/time.h>
@@ -9,17 +11,21 @@
 enum { LIVE = 500 };
 
 static _Atomic int signals, forks;
+static bool child;
 
 static void on_signal(int sig)
 {
-	int saved = errno, i, st;
+	int saved = errno, i, st, turn = signals++;
 	pid_t pid;
 
 	(void)sig;
-	if (signals++ % 5)
+	if (turn % 5 || child)
 		return;
-	pid = fork();
-	if (pid == 0) {
+	pid = turn / 5 % 4 < 2 ? fork() : _Fork();
+	if (pid == 0 && turn / 5 % 2) {
+		child = true;
+		t_child(10);
+	} else if (pid == 0) {
 		t_child(10);
 		for (i = 0; i < 300; i++)
 			free(malloc(i * 37 % 5000));
@@ -34,6 +40,20 @@ static void on_signal(int sig)
 	errno = saved;
 }
 
+static void *nothing(void *arg)
+{
+	free(malloc(100));
+	return arg;
+}
+
+static void end_of_child(void)
+{
+	pthread_t t;
+
+	T_CHECK(!pthread_create(&t, NULL, nothing, NULL) && !pthread_join(t, NULL));
+	_exit(t_sabotage("exit"));
+}
+
 int main(void)
 {
 	struct sigaction sa = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
@@ -42,6 +62,7 @@ int main(void)
 	static size_t n[LIVE];
 	uint64_t rnd;
 	double until;
+	int left = 300;
 
 	t_start("life/sigfork", t_long() ? 300 : 40);
 	rnd = t_seed_for(1);
@@ -51,6 +72,8 @@ int main(void)
 	while (t_now() < until) {
 		int i = t_below(&rnd, LIVE);
 
+		if (child && !left--)
+			end_of_child();
 		if (p[i])
 			T_CHECK(t_verify(p[i], n[i], i) < 0);
 		free(p[i]);

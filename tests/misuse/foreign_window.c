@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Inside the reserved window, far from what the heap has taken yet: no fault.
- * expect: buddymalloc: invalid free of 0x1: not the start of a block
+ * expect: buddymalloc: invalid free of 0x1: not memory of this heap
  */
 #include "misuse.h"
 
