@@ -118,25 +118,34 @@ static bool usable(uint32_t nr)
 	return likely(load_acquire(&percpu.slots[nr].active)) || activate(nr);
 }
 
+/* Now and then, when all slots in use were busy, one more is taken. */
+static bool take_one_more(uint32_t active)
+{
+	static uint32_t crowded;	/* (A) times that all were busy */
+
+	return active < percpu.nr_slots &&
+	       __atomic_add_fetch(&crowded, 1, __ATOMIC_RELAXED) %
+			       (64 * active) == 0;
+}
+
 /*
  * Without rseq: a thread keeps to a slot until it finds it busy. No slot has
- * an owner, so nothing is left behind by a thread that ends.
+ * an owner, so nothing is left behind by a thread that ends. Each slot in use
+ * has caches of its own, so there are no more than it takes.
  */
 static struct slot *enter_any(uint32_t *nr)
 {
-	uint32_t at = seat.slot;
+	uint32_t active = READ_ONCE(percpu.max_active), at = seat.slot;
 
-	/* Among those in use: one more is taken only when all are busy. */
-	if (!at)
-		at = ((uint32_t)((uintptr_t)&seat >> 12) * 2654435761u >> 8) %
-		     max_u64(READ_ONCE(percpu.max_active), 1);
-	else
-		at--;
+	if (!at--)
+		at = (uint32_t)((uintptr_t)&seat >> 12) * 2654435761u >> 8;
 	for (uint32_t i = 0;; i++, at++) {
-		at %= percpu.nr_slots;
+		at %= active;
+		if (i == active && take_one_more(active))
+			at = active;
 		if (!usable(at))
 			continue;
-		if (i < 2 * percpu.nr_slots) {
+		if (i < active) {
 			if (!trylock(&percpu.slots[at].lock, LOCK_SLOT))
 				continue;
 		} else {
