@@ -26,7 +26,7 @@ static const char usage[] =
 	"\n"
 	"run      start PROG with malloc, free and operator new from buddymalloc\n"
 	"--conf   options for PROG, added to BUDDYMALLOC_CONF; may be repeated;\n"
-	"         see buddymalloc.conf(5)\n"
+	"         help:on lists them, see also buddymalloc.conf(5)\n"
 	"bench    measure buddymalloc against other allocators; see bench --help\n";
 
 enum { EXIT_USAGE = 2, EXIT_CANNOT_RUN = 126, EXIT_NOT_FOUND = 127 };

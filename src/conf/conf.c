@@ -31,6 +31,7 @@ static const struct option {
 	  &conf.check, 0 },
 	{ "debug", "off|boot", "print the stages of the start", WORD,
 	  &conf.debug, 0 },
+	{ "help", "off|on", "print these options", WORD, &conf.help, 0 },
 	{ "window", "SIZE", "address space to reserve, as 64g", SIZE,
 	  &conf.window, (size_t)1 << 46 },
 	{ "slots", "N", "pretend that the machine has so many CPUs, if more", COUNT,
@@ -178,6 +179,14 @@ static void parse_file(const char *path, size_t len)
 
 extern char **environ __attribute__((weak));
 
+static void print_options(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
+		warn("%s:%s: %s", options[i].key, options[i].form,
+		     options[i].help);
+	warn("file:PATH: read options from a file");
+}
+
 /* environ, not getenv(): this may run before libc's constructors. */
 void conf_init(void)
 {
@@ -189,4 +198,6 @@ void conf_init(void)
 	for (; e && *e; e++)
 		if (!strncmp(*e, key, sizeof(key) - 1))
 			parse(*e + sizeof(key) - 1, "BUDDYMALLOC_CONF", true);
+	if (conf.help)
+		print_options();
 }

@@ -22,6 +22,7 @@ struct conf {
 	uint32_t stats;		/* enum stats_mode */
 	uint32_t check;		/* every free is checked at once */
 	uint32_t debug;		/* 1: print the start-up stages */
+	uint32_t help;		/* 1: print the options */
 	size_t window;		/* bytes of address space; 0: by the machine */
 	size_t slots;		/* pretend so many CPUs; 0: ask the kernel */
 	char trace[200];	/* where calls are recorded; "": nowhere */

@@ -39,6 +39,13 @@ static void test_good(void **state)
 	parse(",, rseq:fake ,");
 	assert_string_equal(said, "");
 	assert_int_equal(conf.rseq, RSEQ_FAKE);
+	parse("help:on");
+	assert_non_null(strstr(said, "buddymalloc: rseq:auto|off|fake: "));
+	assert_non_null(strstr(said, "buddymalloc: slots:N: "));
+	conf.help = 0;
+	parse("trace:/tmp/a");
+	assert_string_equal(conf.trace, "/tmp/a");
+	conf.trace[0] = 0;
 }
 
 #define WHERE "buddymalloc: BUDDYMALLOC_CONF: "
