@@ -111,6 +111,7 @@ bench-long: all
 # ---- real programs (bench/programs) ------------------------------------------
 BENCH_REAL = \
 	bench/programs/c.awk \
+	bench/programs/dice.awk \
 	bench/programs/lua-strings.lua \
 	bench/programs/lua-trees.lua \
 	bench/programs/node-buffers.js \

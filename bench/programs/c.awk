@@ -1,10 +1,6 @@
 # SPDX-License-Identifier: MIT
 # c.awk: a C file of `size` functions with what compilers meet: structures,
 # switches, loops, arrays, calls of what stands before.
-function below(n) {
-	x = (x * 16807) % 2147483647
-	return int(x / 2147483647 * n)
-}
 function var() { return substr("abcdefgh", 1 + below(8), 1) }
 function expr(depth) {
 	if (depth == 0)

@@ -1,16 +1,7 @@
 # SPDX-License-Identifier: MIT
 # sql.awk: a shop of `size` orders: single inserts, bulk inserts, indexes,
 # joins, updates, deletes, text and blobs. All results are numbers or sorted.
-function below(n) {
-	x = (x * 16807) % 2147483647
-	return int(x / 2147483647 * n)
-}
-function name(  i, w) {
-	w = ""
-	for (i = 1 + below(4); i > 0; i--)
-		w = w substr("bdfgklmnprstvz", 1 + below(14), 1) substr("aeiou", 1 + below(5), 1)
-	return w
-}
+function name() { return syllables(1, 4) }
 BEGIN {
 	x = 99
 	print "CREATE TABLE customers(id INTEGER PRIMARY KEY, name TEXT, city TEXT, notes TEXT);"

@@ -10,30 +10,10 @@
  */
 #include "object.h"
 
-struct own {
-	void **slot;
-	long live;
-};
-
 /* The threads share the live blocks, so peak RSS is that of one program. */
 static void own_setup(struct worker *w)
 {
-	struct own *own;
-
-	own = w->own = space(sizeof(*own));
-	own->live = w->run->work->live / w->run->threads;
-	own->slot = space(own->live * sizeof(*own->slot));
-}
-
-static void own_end(struct worker *w)
-{
-	struct own *own = w->own;
-	long i;
-
-	for (i = 0; i < own->live; i++)
-		object_free(own->slot[i], &w->sum);
-	space_free(own->slot, own->live * sizeof(*own->slot));
-	space_free(own, sizeof(*own));
+	own_begin(w, w->run->work->live / w->run->threads);
 }
 
 static void setup(struct run *r)
@@ -47,11 +27,14 @@ static void teardown(struct run *r)
 	in_team(r, own_end);
 }
 
-static inline void **victim(struct worker *w)
+/* The place of a block that is freed now. */
+static inline void **vacate(struct worker *w)
 {
 	struct own *own = w->own;
+	void **p = &own->slot[below(&w->dice, own->live)];
 
-	return &own->slot[below(&w->dice, own->live)];
+	object_free(*p, &w->sum);
+	return p;
 }
 
 /* ---- calloc ---- */
@@ -77,9 +60,8 @@ static void callocs(struct worker *w)
 	long i;
 
 	for (i = 0; i < w->ops; i++) {
-		p = victim(w);
+		p = vacate(w);
 		size = sizes[i % SIZES];
-		object_free(*p, &w->sum);
 		*p = object_stamp(zeroed(size, step), size, i, step);
 	}
 }
@@ -109,12 +91,11 @@ static void aligned(struct worker *w)
 	long i;
 
 	for (i = 0; i < w->ops; i++) {
-		p = victim(w);
+		p = vacate(w);
 		size = sizes[i % SIZES];
 		align = alignment(roll(&w->dice) >> 32, most);
 		if (most > 4096)	/* buffers for pages and for devices */
 			align = align * 256 < most ? align * 256 : most;
-		object_free(*p, &w->sum);
 		if (posix_memalign(&block, align, size))
 			die("no %zu bytes aligned to %zu", size, align);
 		if ((uintptr_t)block & (align - 1))
@@ -137,9 +118,8 @@ static void blocks(struct worker *w)
 	long i;
 
 	for (i = 0; i < w->ops; i++) {
-		p = victim(w);
+		p = vacate(w);
 		size = sizes[i % SIZES];
-		object_free(*p, &w->sum);
 		*p = object_stamp(malloc(size), size, i, 4096);
 	}
 }

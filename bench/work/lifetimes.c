@@ -10,20 +10,12 @@
 #include "object.h"
 
 /* What a thread has: `live` objects of all, or `min` of its own. */
-struct own {
-	void **slot;
-	long live;
-	long next;
-};
-
 static void own_setup(struct worker *w)
 {
 	struct run *r = w->run;
-	struct own *own;
 
-	own = w->own = space(sizeof(*own));
-	own->live = r->work->min ? r->work->min : r->work->live / r->threads;
-	own->slot = space(own->live * sizeof(*own->slot));
+	own_begin(w, r->work->min ? r->work->min
+				  : r->work->live / r->threads);
 }
 
 static void own_fill(struct worker *w)
@@ -35,17 +27,6 @@ static void own_fill(struct worker *w)
 	own = w->own;
 	for (i = 0; i < own->live; i++)
 		own->slot[i] = object_new(sizes[below(&w->dice, SIZES)], i);
-}
-
-static void own_end(struct worker *w)
-{
-	struct own *own = w->own;
-	long i;
-
-	for (i = 0; i < own->live; i++)
-		object_free(own->slot[i], &w->sum);
-	space_free(own->slot, own->live * sizeof(*own->slot));
-	space_free(own, sizeof(*own));
 }
 
 static void setup(struct run *r)

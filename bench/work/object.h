@@ -2,7 +2,8 @@
 /*
  * What:  objects as programs have them: of mixed sizes, written when they are
  *        made and read before they are freed; and the mixes of sizes.
- * Door:  object_new(), object_free(); mix_roll(), sizes_roll()
+ * Door:  object_new(), object_free(); own_begin(), own_end() for those of a
+ *        thread; mix_roll(), sizes_roll()
  * Invariant: an object of n bytes is n (4 bytes), a tag (4 bytes), then the
  *        tag's lowest byte at each 64th byte and at the last one. Who frees it
  *        adds size, tag and last byte to a sum, in whatever order: the sum is
@@ -56,6 +57,33 @@ static inline void object_free(void *p, uint64_t *sum)
 	if (p)
 		*sum += object_read(p);
 	free(p);
+}
+
+/* ---- what a thread has of its own ---- */
+
+struct own {
+	void **slot;
+	long live;
+	long next;	/* of a queue */
+};
+
+static inline void own_begin(struct worker *w, long live)
+{
+	struct own *own = w->own = space(sizeof(*own));
+
+	own->live = live;
+	own->slot = space(live * sizeof(*own->slot));
+}
+
+static inline void own_end(struct worker *w)
+{
+	struct own *own = w->own;
+	long i;
+
+	for (i = 0; i < own->live; i++)
+		object_free(own->slot[i], &w->sum);
+	space_free(own->slot, own->live * sizeof(*own->slot));
+	space_free(own, sizeof(*own));
 }
 
 /* ---- mixes ---- */

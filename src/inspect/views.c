@@ -203,7 +203,6 @@ static void print_slabinfo(struct text *t)
 		uint32_t slabs, empty;
 		char name[24];
 		struct text n;
-
 		struct slot *slot = node ? enter() : NULL;
 
 		if (!slot)

@@ -3,9 +3,9 @@
  * What:  fork, vfork and their kin, through the one gate of slab/percpu.c.
  * Order: prepare shuts the gate (slow paths drain) and diverts the fast paths
  *        (to the nil rows, then a fence): nothing of the allocator changes
- *        while pages are copied. Parent and child open the gate and go on with all
- *        their sheaves. The forking thread may allocate in between, from
- *        other handlers.
+ *        while pages are copied. Parent and child open the gate and go on
+ *        with all their sheaves. The forking thread may allocate in between,
+ *        from other handlers.
  *        A vfork child shares our memory, and the kernel gives it no rseq
  *        while its registration still looks like the parent's: while it
  *        lives, the process runs on the locked paths.

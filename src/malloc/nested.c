@@ -170,14 +170,12 @@ void nested_drain(void)
 	void *p = __atomic_exchange_n(&seat.deferred, NULL, __ATOMIC_RELAXED);
 
 	/* The trace has them already. */
-	if (tracing())
-		trace_mute();
+	trace_mute();
 	while (p) {
 		void *next = *(void **)p;
 
 		free_fast(p);
 		p = next;
 	}
-	if (tracing())
-		trace_unmute();
+	trace_unmute();
 }

@@ -2,8 +2,8 @@
 /*
  * What:  records what a program allocates and frees, call by call, to be
  *        played again (option trace:FILE, one FILE.PID for each process).
- * Door:  trace_alloc() behind a call that made a block, trace_free() in front
- *        of one that ends it, trace_mute() around calls inside a recorded call.
+ * Door:  trace_record() behind a call that made a block and in front of one
+ *        that ends it, trace_mute() around calls inside a recorded call.
  * Locks: LOCK_TRACE (T), the last of the order.
  * Invariant: in the file an address is always dead before it is handed out
  *        again: its end is written before the call, its birth after it.

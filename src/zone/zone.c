@@ -164,6 +164,7 @@ static struct page *take_stretch_locked(struct zone *zone, size_t npages,
 	unsigned order = log2_floor(npages), least = order ? order - 1 : 0;
 	size_t best = SIZE_MAX;
 	struct page *page;
+	size_t length;
 	pfn_t at = 0;
 
 	if (order > zone->max_order || zone->epoch)
@@ -193,9 +194,9 @@ static struct page *take_stretch_locked(struct zone *zone, size_t npages,
 	if (best == SIZE_MAX)
 		return NULL;
 	best = skipped(at, align);
-	while (page_block_pages(page_at(at)) <= best) {
-		best -= page_block_pages(page_at(at));
-		at += page_block_pages(page_at(at));
+	while ((length = page_block_pages(page_at(at))) <= best) {
+		best -= length;
+		at += length;
 	}
 	best += npages;
 	*kind = absorb_locked(zone, at, at + best) ? CLEAN : DIRTY;
