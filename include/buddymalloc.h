@@ -88,6 +88,12 @@ struct bm_stats {
 	int membarrier;         /* 1: sheaves of other CPUs can be drained */
 	int nodes, slots;
 	size_t page_size, pageblock_bytes;
+	size_t limit_bytes;     /* resident memory to stay below; 0: no limit */
+	uint64_t reused_bytes;  /* handed out again while still resident */
+	uint64_t refault_bytes; /* went back, and was wanted half a second later */
+	uint64_t stalls;        /* calls that gave back all that one call may */
+	uint64_t refusals;      /* requests that the hard limit refused */
+	uint64_t threads;       /* that were made to give memory back */
 };
 void bm_stats(struct bm_stats *out) BM_NOTHROW;
 
@@ -97,9 +103,132 @@ enum bm_view {
 	BM_VIEW_JSON,       /* everything, as one JSON object */
 	BM_VIEW_BUDDYINFO,  /* as /proc/buddyinfo */
 	BM_VIEW_ZONEINFO,   /* as /proc/zoneinfo */
-	BM_VIEW_SLABINFO    /* as /proc/slabinfo */
+	BM_VIEW_SLABINFO,   /* as /proc/slabinfo */
+	BM_VIEW_PAGETYPEINFO,/* as /proc/pagetypeinfo */
+	BM_VIEW_MAPS        /* mappings of the process, and who made them */
 };
 int bm_stats_print(int fd, enum bm_view what) BM_NOTHROW;
+
+/*
+ * What a caller asks of its pages: one zone, and flags.  See bm_pages(3).
+ */
+enum {
+	BM_GFP_KERNEL = 0,      /* the zone Normal */
+	BM_GFP_NORMAL = 0,
+	BM_GFP_MOVABLE = 1,
+	BM_GFP_DMA32 = 2,       /* below 4 GiB */
+	BM_GFP_DMA = 3,         /* pinned */
+	BM_GFP_DEVICE = 4,      /* memory from bm_zone_add_memory() */
+	BM_GFP_ZERO = 1 << 3,   /* the memory reads as zeros */
+	BM_GFP_THISNODE = 1 << 4, /* this node or NULL */
+	BM_GFP_NOGROW = 1 << 5, /* of free memory only; never waits */
+	BM_GFP_NOFAIL = 1 << 6  /* waits; never NULL */
+};
+enum { BM_NODE_ANY = -1 };      /* nodes are numbered as numactl(8) shows them */
+
+/* Pages: bm_pages(3). */
+struct bm_page;
+enum bm_zone { BM_ZONE_NORMAL, BM_ZONE_MOVABLE, BM_ZONE_DMA32, BM_ZONE_DMA,
+	       BM_ZONE_DEVICE };
+struct bm_page *bm_alloc_pages(unsigned gfp, unsigned order) BM_NOTHROW;
+struct bm_page *bm_alloc_pages_node(int node, unsigned gfp, unsigned order) BM_NOTHROW;
+struct bm_page *bm_alloc_page(unsigned gfp) BM_NOTHROW;
+void bm_free_pages(struct bm_page *page, unsigned order) BM_NOTHROW;
+void bm_free_page(struct bm_page *page) BM_NOTHROW;
+void *bm_get_free_pages(unsigned gfp, unsigned order) BM_NOTHROW;
+void *bm_get_free_page(unsigned gfp) BM_NOTHROW;
+void *bm_get_zeroed_page(unsigned gfp) BM_NOTHROW;
+void bm_put_pages(void *addr, unsigned order) BM_NOTHROW;
+void bm_put_page(void *addr) BM_NOTHROW;
+void *bm_alloc_pages_exact(size_t size, unsigned gfp) BM_NOTHROW;
+void bm_free_pages_exact(void *addr, size_t size) BM_NOTHROW;
+void *bm_page_address(const struct bm_page *page) BM_NOTHROW;
+struct bm_page *bm_virt_to_page(const void *addr) BM_NOTHROW;
+uint64_t bm_page_to_pfn(const struct bm_page *page) BM_NOTHROW;
+struct bm_page *bm_pfn_to_page(uint64_t pfn) BM_NOTHROW;
+int bm_page_to_node(const struct bm_page *page) BM_NOTHROW;
+enum bm_zone bm_page_zone(const struct bm_page *page) BM_NOTHROW;
+int bm_zone_add_memory(int node, void *addr, size_t bytes) BM_NOTHROW;
+int bm_zone_remove_memory(void *addr) BM_NOTHROW;
+
+/* Caches of objects of one size: bm_cache(3). */
+struct bm_cache;
+enum {
+	BM_CACHE_HWALIGN = 1,   /* each object has cache lines of its own */
+	BM_CACHE_PER_NODE = 2   /* bm_cache_alloc() gives memory of its node */
+};
+struct bm_cache *bm_cache_create(const char *name, size_t size, size_t align,
+				 unsigned flags, void (*ctor)(void *object)) BM_NOTHROW;
+void *bm_cache_alloc(struct bm_cache *cache, unsigned gfp) BM_NOTHROW;
+void *bm_cache_alloc_node(struct bm_cache *cache, unsigned gfp, int node) BM_NOTHROW;
+void bm_cache_free(struct bm_cache *cache, void *object) BM_NOTHROW;
+size_t bm_cache_alloc_bulk(struct bm_cache *cache, unsigned gfp, size_t n,
+			   void **objects) BM_NOTHROW;
+void bm_cache_free_bulk(struct bm_cache *cache, size_t n, void **objects) BM_NOTHROW;
+size_t bm_cache_size(const struct bm_cache *cache) BM_NOTHROW;
+size_t bm_cache_shrink(struct bm_cache *cache) BM_NOTHROW;
+int bm_cache_destroy(struct bm_cache *cache) BM_NOTHROW;
+
+/* Reserves that allocation falls back on: bm_pool(3). */
+struct bm_pool;
+typedef void *bm_pool_alloc_fn(unsigned gfp, void *arg);
+typedef void bm_pool_free_fn(void *element, void *arg);
+struct bm_pool *bm_pool_create(size_t min, bm_pool_alloc_fn *alloc,
+			       bm_pool_free_fn *free, void *arg) BM_NOTHROW;
+struct bm_pool *bm_pool_create_cache(size_t min, struct bm_cache *cache) BM_NOTHROW;
+struct bm_pool *bm_pool_create_kmalloc(size_t min, size_t size) BM_NOTHROW;
+struct bm_pool *bm_pool_create_pages(size_t min, unsigned order) BM_NOTHROW;
+void *bm_pool_alloc(struct bm_pool *pool, unsigned gfp) BM_NOTHROW;
+void bm_pool_free(void *element, struct bm_pool *pool) BM_NOTHROW;
+int bm_pool_resize(struct bm_pool *pool, size_t min) BM_NOTHROW;
+size_t bm_pool_reserve(struct bm_pool *pool) BM_NOTHROW;
+void bm_pool_destroy(struct bm_pool *pool) BM_NOTHROW;
+
+/* malloc with flags: bm_kmalloc(3). */
+void *bm_kmalloc(size_t size, unsigned gfp) BM_NOTHROW BM_SIZE(1);
+void *bm_kzalloc(size_t size, unsigned gfp) BM_NOTHROW BM_SIZE(1);
+void *bm_kcalloc(size_t n, size_t size, unsigned gfp) BM_NOTHROW BM_SIZE(1, 2);
+void *bm_krealloc(void *ptr, size_t size, unsigned gfp) BM_NOTHROW BM_SIZE(2);
+void bm_kfree(void *ptr) BM_NOTHROW;
+void *bm_vmalloc(size_t size) BM_NOTHROW BM_MALLOC BM_SIZE(1);
+void *bm_vzalloc(size_t size) BM_NOTHROW BM_MALLOC BM_SIZE(1);
+void *bm_vrealloc(void *ptr, size_t size) BM_NOTHROW BM_SIZE(2);
+void bm_vfree(void *ptr) BM_NOTHROW;
+
+/* Nodes: bm_malloc_node(3). */
+void *bm_malloc_node(size_t size, int node) BM_NOTHROW BM_MALLOC BM_SIZE(1);
+void *bm_malloc_interleaved(size_t size) BM_NOTHROW BM_MALLOC BM_SIZE(1);
+int bm_node_of(const void *ptr) BM_NOTHROW;
+
+/* Heaps of one's own, destroyed at once: bm_heap(3). */
+struct bm_heap;
+struct bm_page_hooks {
+	/* Address space, aligned so; NULL: refused. */
+	void *(*reserve)(size_t bytes, size_t align, void *arg);
+	/* Whole pages of it become usable, or are not used now; 0: done. */
+	int (*commit)(void *addr, size_t bytes, void *arg);
+	int (*decommit)(void *addr, size_t bytes, void *arg);
+	void (*release)(void *addr, size_t bytes, void *arg);
+};
+struct bm_heap *bm_heap_create(int node) BM_NOTHROW;
+struct bm_heap *bm_heap_create_hooks(const struct bm_page_hooks *hooks,
+				     void *arg, size_t bytes) BM_NOTHROW;
+void *bm_heap_malloc(struct bm_heap *heap, size_t size) BM_NOTHROW BM_SIZE(2);
+void *bm_heap_calloc(struct bm_heap *heap, size_t n, size_t size) BM_NOTHROW BM_SIZE(2, 3);
+void *bm_heap_aligned_alloc(struct bm_heap *heap, size_t align, size_t size) BM_NOTHROW BM_SIZE(3);
+void *bm_heap_realloc(struct bm_heap *heap, void *ptr, size_t size) BM_NOTHROW BM_SIZE(3);
+void bm_heap_free(struct bm_heap *heap, void *ptr) BM_NOTHROW;
+size_t bm_heap_usable_size(struct bm_heap *heap, const void *ptr) BM_NOTHROW;
+int bm_heap_owns(struct bm_heap *heap, const void *ptr) BM_NOTHROW;
+size_t bm_heap_bytes(struct bm_heap *heap) BM_NOTHROW;
+void bm_heap_destroy(struct bm_heap *heap) BM_NOTHROW;
+
+/* When memory runs out: bm_reclaim(3). */
+int bm_register_shrinker(size_t (*count)(void *arg),
+			 size_t (*scan)(size_t nr, void *arg), void *arg) BM_NOTHROW;
+int bm_unregister_shrinker(int id) BM_NOTHROW;
+size_t bm_reclaim(void) BM_NOTHROW;
+void bm_set_oom_handler(int (*handler)(size_t bytes, void *arg), void *arg) BM_NOTHROW;
 
 const char *bm_version(void) BM_NOTHROW;
 

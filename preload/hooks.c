@@ -6,12 +6,11 @@
  * Door:  the libc names below; each then enters the kernel by itself, with
  *        the kernel's results and errno.
  * Locks: none across the system call.
- * See:   malloc/fork.c for vfork, malloc/limit.c for the reservation. A raw
- *        clone(CLONE_VM) without CLONE_THREAD is not seen: its child must not
- *        allocate.
+ * See:   malloc/fork.c for vfork, malloc/limit.c for the reservation, mmap.c
+ *        for mlockall. A raw clone(CLONE_VM) without CLONE_THREAD is not seen:
+ *        its child must not allocate.
  */
 #include <errno.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -112,16 +111,4 @@ BM_EXPORT int prlimit64(pid_t pid, enum __rlimit_resource resource,
 {
 	return set_limit(pid, (int)resource, (const struct rlimit *)new,
 			 (struct rlimit *)old);
-}
-
-BM_EXPORT int mlockall(int flags)
-{
-	long result = syscall(SYS_mlockall, flags);
-
-	/* Over RLIMIT_MEMLOCK: the unused window counts too. */
-	if (result && errno == ENOMEM) {
-		mm_give_address_space(0);
-		result = syscall(SYS_mlockall, flags);
-	}
-	return (int)result;
 }

@@ -6,9 +6,9 @@
  *        its level is higher than that of every lock it holds:
  *
  *            LOCK_INIT < LOCK_SLOT < LOCK_GROW < LOCK_BARN < LOCK_LIST
- *                      < LOCK_SHEAVES < LOCK_ZONE < LOCK_TRACE
+ *                      < LOCK_SHEAVES < LOCK_ZONE < LOCK_TRACE < LOCK_VMA
  *
- *        Under BARN, LIST, SHEAVES and ZONE no system call is made but the
+ *        Under BARN, LIST, SHEAVES, ZONE and VMA no system call is made but the
  *        lock's own futex, and no floor above is called.
  * Invariant: word is 0 free, 1 held, 2 held and somebody may sleep.
  * See:   ARCHITECTURE.md, "Locks"; debug builds abort on a wrong order.
@@ -27,6 +27,7 @@ enum lock_level {
 	LOCK_SHEAVES,	/* the pool of empty sheaves */
 	LOCK_ZONE,	/* a zone's free areas */
 	LOCK_TRACE,	/* the trace file: system calls happen here */
+	LOCK_VMA,	/* the tree of the program's mappings */
 };
 
 struct lock {

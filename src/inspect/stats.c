@@ -38,21 +38,19 @@ static void add_zones(struct bm_stats *s)
 		s->grows += zone->grows;
 		s->purges += zone->purges;
 		s->purged_bytes += zone->purged_pages * page;
+		s->reused_bytes += zone->reused_pages * page;
 		unlock(&zone->lock, LOCK_ZONE);
 	}
 }
 
-static void add_caches(struct bm_stats *s)
+/* All slots are stopped: nothing moves. */
+static void add_cache(struct cache *cache, void *arg)
 {
-	for (unsigned class = 1; class < NR_CLASSES; class++) {
-		struct cache *cache = &caches[class];
+	struct cache_counts c = cache_count(cache);
+	struct bm_stats *s = arg;
 
-		lock(&cache->node->list_lock, LOCK_LIST);
-		s->slab_bytes += (size_t)cache->node->nr_slabs *
-				 (page_bytes() << cache->order);
-		s->live_bytes += cache->node->nr_out * cache->size;
-		unlock(&cache->node->list_lock, LOCK_LIST);
-	}
+	s->slab_bytes += (size_t)c.slabs * (page_bytes() << cache->order);
+	s->live_bytes += c.out * cache->size;
 }
 
 void stats_take(struct bm_stats *s)
@@ -62,9 +60,12 @@ void stats_take(struct bm_stats *s)
 		return;
 	if (percpu_switch.started) {
 		percpu_stop();
-		s->cached_bytes = sheaves_cached_bytes();
+		s->cached_bytes = sheaves_cached_bytes() +
+				  named_cached_bytes();
 		add_slots(s);
-		add_caches(s);
+		for (unsigned class = 1; class < NR_CLASSES; class++)
+			add_cache(&caches[class], s);
+		named_each(add_cache, s);
 		add_zones(s);
 		percpu_start(fork_diverted());
 		s->large_bytes -= s->slab_bytes + s->pcp_bytes;
@@ -74,6 +75,11 @@ void stats_take(struct bm_stats *s)
 	}
 	mm_leave();
 	s->reserved_bytes = window.bytes;
+	s->refault_bytes = residents_refaults() << topo.page_shift;
+	s->stalls = residents_stalls();
+	s->refusals = READ_ONCE(quota.refused);
+	s->limit_bytes = quota_limit();
+	s->threads = idle_threads();
 	s->nested_calls = nested_calls();
 	s->moves = large_moves();
 	s->rseq = percpu.home_mode == PERCPU_RSEQ   ? 1
@@ -97,7 +103,7 @@ BM_EXPORT int bm_stats_print(int fd, enum bm_view what)
 	struct text t;
 	int saved = errno;
 
-	if (what > BM_VIEW_SLABINFO) {
+	if (what > BM_VIEW_MAPS) {
 		errno = EINVAL;
 		return -1;
 	}
@@ -151,10 +157,20 @@ BM_EXPORT struct bm_mallinfo bm_mallinfo(void)
 }
 ALSO(bm_mallinfo, mallinfo)
 
-/* glibc's parameters are known and have no counterpart to set: 1, as there. */
+/*
+ * glibc's parameters are known; but for the trim threshold, what is kept
+ * beyond what was wanted lately, they have no counterpart to set: 1, as there.
+ */
 BM_EXPORT int bm_mallopt(int param, int value)
 {
-	(void)value;
+	const int trim_threshold = -1;
+
+	if (param == trim_threshold) {
+		if (mm_enter())
+			mm_leave();
+		/* Negative: for ever, as there. */
+		balance_set_slack(value < 0 ? (size_t)1 << 46 : (size_t)value);
+	}
 	return (param >= -8 && param <= -1) || param == 1;
 }
 ALSO(bm_mallopt, mallopt)
@@ -237,4 +253,7 @@ __attribute__((destructor(101))) static void at_exit(void)
 	bm_stats_print(exit_fd, BM_VIEW_BUDDYINFO);
 	bm_stats_print(exit_fd, BM_VIEW_ZONEINFO);
 	bm_stats_print(exit_fd, BM_VIEW_SLABINFO);
+	bm_stats_print(exit_fd, BM_VIEW_PAGETYPEINFO);
+	if (conf.mmap != MMAP_OFF)
+		bm_stats_print(exit_fd, BM_VIEW_MAPS);
 }

@@ -51,10 +51,12 @@ static size_t block_size(const void *p, const char *what)
 
 	if (unlikely(!is_ours(p)))
 		return nested_owns(p) ? nested_size(p) : 0;
-	entry = READ_ONCE(*map_entry(p));
+	entry = page_entry(p);
 	if (unlikely(!entry))
 		return large_size(p, what);
-	return class_bytes(entry & ((1 << CLASS_BITS) - 1));
+	if (unlikely(entry_is_named(entry)))
+		return cache_of(p)->size;
+	return class_bytes(entry & CLASS_MASK);
 }
 
 static bool known(const void *p)
@@ -79,7 +81,8 @@ static void *resize(void *ptr, size_t size)
 	if (unlikely(!known(ptr)))
 		return foreign_realloc(ptr, size);
 	have = block_size(ptr, "realloc");
-	if (have > SMALL_MAX && size > SMALL_MAX && window_owns(ptr)) {
+	if (have > SMALL_MAX && size > SMALL_MAX && window_owns(ptr) &&
+	    !is_named(ptr)) {
 		p = large_realloc(ptr, size);
 		if (p)
 			return p;
@@ -219,7 +222,7 @@ static void check_size(const void *p, size_t size, bool aligned)
 		right = aligned ? size <= have
 				: size <= have &&
 				  class_bytes(class_of(size ? size : 1)) == have;
-	if (right || nested_owns(p))
+	if (right || nested_owns(p) || is_named(p))
 		return;
 	if (have > SMALL_MAX)
 		fatal("size mismatch in free of %p: %zu bytes given, "

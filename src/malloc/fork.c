@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "malloc/mm.h"
+#include "vma/call.h"
 
 static struct {
 	/*
@@ -44,6 +45,7 @@ static void prepare(void)
 	if (percpu_switch.started) {
 		state.at_rest = percpu_stop();
 		state.shut_by = &seat;
+		vma_prepare();
 	}
 	mm_leave();
 }
@@ -52,6 +54,7 @@ static void parent(void)
 {
 	if (READ_ONCE(state.shut_by) != &seat || !mm_enter())
 		return;
+	vma_parent();
 	state.shut_by = NULL;
 	percpu_start(state.vforks != 0);
 	mm_leave();
@@ -62,6 +65,7 @@ static void child(void)
 	if (!percpu.base)
 		return;
 	trace_child();
+	mm_oom_child();
 	/*
 	 * Not prepared, since a handler inside a slow path forked: as a child
 	 * of _Fork, which the next call notices. The slow path goes on.
@@ -70,13 +74,17 @@ static void child(void)
 		percpu_switch.area = 0;
 		percpu_switch.started = 0;
 		percpu_open();
+		vma_recover();
 		return;
 	}
 	percpu_switch.started = 1;
+	vma_child();
 	if (!mm_enter())
 		return;
+	nodes_child();
 	state.shut_by = NULL;
 	state.vforks = 0;
+	idle_child();
 	percpu_child(state.at_rest);
 	percpu_start(false);
 	mm_leave();
@@ -92,10 +100,13 @@ void fork_recover(void)
 {
 	memset(&state, 0, sizeof(state));
 	trace_child();
+	mm_oom_child();
+	idle_child();
+	vma_recover();
 	sheaves_recover();
 	caches_recover();
-	for (unsigned i = 0; i < nodes.nr_zones; i++)
-		zone_recover(nodes.zones[i]);
+	named_recover();
+	nodes_recover();
 	percpu_switch.started = 1;
 	percpu_recover();
 }

@@ -9,6 +9,7 @@
 #include "base/print.h"
 #include "conf/conf.h"
 #include "os/os.h"
+#include "vma/call.h"
 
 static bool stage_conf(void)
 {
@@ -24,19 +25,24 @@ static bool stage_trace(void)
 
 static bool stage_topo(void)
 {
-	topo_init((unsigned)conf.slots);
+	topo_init((unsigned)conf.slots, conf_sysfs());
 	return true;
 }
 
-/* A TiB costs nothing while it is empty; more where there is more memory. */
 static bool stage_window(void)
 {
 	size_t bytes = conf.window;
 
 	if (!bytes)
-		bytes = max_u64((size_t)1 << 40, 4 * topo.ram_bytes);
+		bytes = nodes_window_bytes();
 	bytes = max_u64(MIB(16), bytes);
 	return window_init((size_t)1 << log2_ceil(bytes));
+}
+
+static bool stage_limits(void)
+{
+	quota_init(conf.limit, conf.hard_limit);
+	return true;
 }
 
 static bool stage_percpu(void)
@@ -56,6 +62,7 @@ static bool stage_fork(void)
 {
 	os_wipe_on_fork(&percpu_switch, sizeof(percpu_switch));
 	percpu_go();
+	idle_start();
 	store_release(&percpu_switch.started, 1);
 	return true;
 }
@@ -68,10 +75,12 @@ static const struct stage {
 	{ "trace", "the file of recorded calls", stage_trace },
 	{ "topo", "pages, CPUs, nodes", stage_topo },
 	{ "window", "address space, vmemmap and map", stage_window },
+	{ "limits", "of resident memory", stage_limits },
 	{ "nodes", "zones and zonelists", nodes_init },
 	{ "caches", "size classes", caches_init },
 	{ "percpu", "slots and sheaves", stage_percpu },
 	{ "fork", "the fast path goes live", stage_fork },
+	{ "vma", "the program's mappings", vma_init },
 };
 
 static struct {

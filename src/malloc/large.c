@@ -32,15 +32,49 @@ uint64_t large_moves(void)
 	return READ_ONCE(moves.total);
 }
 
-static struct page *take_pages(size_t npages, size_t align, unsigned *kind)
+static void join_group(struct block_group *group, struct page *page)
+{
+	lock(&group->lock, LOCK_LIST);
+	page->flags |= PAGE_GROUPED;
+	page->large.group = group;
+	list_add(&page->link, &group->blocks);
+	unlock(&group->lock, LOCK_LIST);
+}
+
+static void leave_group(struct page *page)
+{
+	struct block_group *group = page->large.group;
+
+	lock(&group->lock, LOCK_LIST);
+	list_del(&page->link);
+	page->flags &= (uint8_t)~PAGE_GROUPED;
+	unlock(&group->lock, LOCK_LIST);
+}
+
+/* In a slow path, as everything here that takes and gives pages. */
+static struct page *take_pages(int nid, unsigned gfp, size_t npages,
+			       size_t align, struct block_group *group,
+			       unsigned *kind)
 {
 	uint32_t nr;
 	struct slot *slot = slot_enter(&nr);
-	struct page *page = node_alloc(0, ZONE_MOVABLE, npages, align,
-				       &slot->pcp, kind);
+	struct page *page = node_alloc(nid == NID_ANY ? slot->node
+						      : (unsigned)nid,
+				       gfp, npages, align, &slot->pcp, kind);
 
+	if (page && group)
+		join_group(group, page);
 	slot_exit(slot);
 	return page;
+}
+
+static void give_pages_to(struct slot *slot, struct page *page)
+{
+	if (page->flags & PAGE_GROUPED)
+		leave_group(page);
+	if (page->flags & PAGE_MOVED)
+		__atomic_sub_fetch(&moves.live, 1, __ATOMIC_RELAXED);
+	node_free(page, &slot->pcp);
 }
 
 static void give_pages(struct page *page)
@@ -48,52 +82,88 @@ static void give_pages(struct page *page)
 	uint32_t nr;
 	struct slot *slot = slot_enter(&nr);
 
-	if (page->flags & PAGE_MOVED)
-		__atomic_sub_fetch(&moves.live, 1, __ATOMIC_RELAXED);
-	node_free(page, &slot->pcp);
+	give_pages_to(slot, page);
 	slot_exit(slot);
 }
 
-void *large_alloc(size_t size, size_t align, bool zero)
+void large_free_group(struct block_group *group, struct slot *slot)
 {
-	size_t npages, align_pages = 1;
+	while (!list_empty(&group->blocks))
+		give_pages_to(slot, container_of(group->blocks.next,
+						 struct page, link));
+}
+
+static struct page *take_block(int nid, unsigned gfp, size_t size, size_t align,
+			       struct block_group *group, unsigned *kind)
+{
+	size_t npages = bytes_to_pages(size ? size : 1), align_pages = 1;
+
+	if (align > page_bytes())
+		align_pages = align >> topo.page_shift;
+	if (npages > UINT32_MAX || align_pages > UINT32_MAX)
+		return NULL;
+	return take_pages(nid, gfp, npages, align_pages, group, kind);
+}
+
+/* A huge block may be dirty in part only, and used in part only. */
+static void clear(void *p, size_t size, unsigned gfp)
+{
+	/* What was given by the program may be a file: that is not dropped. */
+	bool purge = size >= PURGE_MIN && gfp_zone(gfp) <= ZONE_MOVABLE;
+
+	if (!purge || !os_purge(p, size))
+		memset(p, 0, size);
+}
+
+void *large_alloc_from(int nid, unsigned gfp, size_t size, size_t align,
+		       struct block_group *group)
+{
 	struct page *page = NULL;
 	unsigned kind = CLEAN;
+	bool hopeless;
 	void *p;
 
 	if (size > PTRDIFF_MAX || align > PTRDIFF_MAX) {
 		errno = ENOMEM;
 		return NULL;
 	}
-	if (!mm_enter())
-		return nested_alloc(size, align);
-	if (likely(mm_booted())) {
-		npages = bytes_to_pages(size ? size : 1);
-		if (align > page_bytes())
-			align_pages = align >> topo.page_shift;
-		if (npages <= UINT32_MAX && align_pages <= UINT32_MAX)
-			page = take_pages(npages, align_pages, &kind);
-	}
-	mm_leave();
+	do {
+		if (!mm_enter())
+			return nested_alloc(size, align);
+		/* Whatever comes free, it is not so much: nobody is asked. */
+		hopeless = size > window.bytes || align > window.bytes;
+		if (gfp & GFP_NOGROW)
+			seat.inside |= INSIDE_NOGROW;
+		if (likely(mm_booted()))
+			page = take_block(nid, gfp, size, align, group, &kind);
+		mm_leave();
+	} while (unlikely(!page) && !hopeless && mm_again(gfp, size));
 	if (!page) {
 		errno = ENOMEM;
 		return NULL;
 	}
 	p = page_address(page);
-	/* A huge block may be dirty in part only, and used in part only. */
-	if (zero && kind == DIRTY && (size < PURGE_MIN || !os_purge(p, size)))
-		memset(p, 0, size);
+	if (gfp & GFP_ZERO && kind == DIRTY)
+		clear(p, size, gfp);
 	return p;
+}
+
+void *large_alloc(size_t size, size_t align, bool zero)
+{
+	return large_alloc_from(NID_ANY, zero ? GFP_MOVABLE | GFP_ZERO
+					      : GFP_MOVABLE,
+				size, align, NULL);
 }
 
 /* The descriptor of a live large block; anything else ends the process. */
 static struct page *large_page(const void *p, const char *what)
 {
+	pfn_t pfn = pfn_find(p);
 	struct page *page;
 
-	if (!pfn_present(pfn_of_address(p)))
+	if (!pfn_present(pfn))
 		fatal("invalid %s of %p: not the start of a block", what, p);
-	page = page_of(p);
+	page = page_at(pfn);
 	if (page->type == PAGE_LARGE && page_address(page) == p)
 		return page;
 	if (page->type != PAGE_LARGE && page->flags & PAGE_FREED &&
@@ -105,6 +175,14 @@ static struct page *large_page(const void *p, const char *what)
 void large_free(void *p)
 {
 	give_pages(large_page(p, "free"));
+}
+
+bool large_in_group(const void *p, const struct block_group *group)
+{
+	const struct page *page = page_at(pfn_find(p));
+
+	return page->type == PAGE_LARGE && page_address(page) == p &&
+	       page->flags & PAGE_GROUPED && page->large.group == group;
 }
 
 size_t large_size(const void *p, const char *what)
@@ -122,9 +200,25 @@ static bool resize(struct page *page, size_t npages)
 	return done;
 }
 
-static bool may_move(size_t bytes)
+static void remap_later(struct page *page)
 {
-	if (bytes < MOVE_MIN || READ_ONCE(moves.live) >= MOVES_MAX)
+	page->flags |= PAGE_MOVED;
+	__atomic_add_fetch(&moves.live, 1, __ATOMIC_RELAXED);
+}
+
+bool large_remap(void *p)
+{
+	struct page *page = large_page(p, "use");
+
+	if (READ_ONCE(moves.live) >= MOVES_MAX)
+		return false;
+	remap_later(page);
+	return true;
+}
+
+static bool may_move(const struct page *page, size_t bytes)
+{
+	if (bytes < MOVE_MIN || page->flags & PAGE_GROUPED || READ_ONCE(moves.live) >= MOVES_MAX)
 		return false;
 	if (!READ_ONCE(moves.work))
 		WRITE_ONCE(moves.work, os_move_works() ? 1 : 2);
@@ -138,9 +232,9 @@ static struct page *move(struct page *old, size_t npages)
 	struct page *page;
 	unsigned kind;
 
-	if (!may_move(bytes))
+	if (!may_move(old, bytes))
 		return NULL;
-	page = take_pages(npages, 1, &kind);
+	page = take_pages(NID_ANY, GFP_MOVABLE, npages, 1, NULL, &kind);
 	if (!page)
 		return NULL;
 	if (!os_move(page_address(old), page_address(page), bytes)) {
@@ -153,8 +247,7 @@ static struct page *move(struct page *old, size_t npages)
 			give_pages(page);
 		return NULL;
 	}
-	page->flags |= PAGE_MOVED;
-	__atomic_add_fetch(&moves.live, 1, __ATOMIC_RELAXED);
+	remap_later(page);
 	__atomic_add_fetch(&moves.total, 1, __ATOMIC_RELAXED);
 	give_pages(old);
 	return page;

@@ -32,6 +32,7 @@ void mm_give_address_space(size_t limit)
 	if (percpu_switch.started) {
 		slot = slot_enter(&nr);
 		percpu_cut();
+		nodes_cut();
 		if (limit) {
 			used = os_address_space_used();
 			unused = unused_bytes();

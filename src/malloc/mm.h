@@ -15,7 +15,9 @@
 #include "base/compiler.h"
 #include "os/rseq.h"
 #include "profile/trace.h"
+#include "slab/named.h"
 #include "slab/sheaf.h"
+#include "zone/quota.h"
 
 /* Starts the allocator at the first call; false: it cannot be started. */
 bool mm_init(void);
@@ -26,22 +28,74 @@ bool mm_booted(void);
 bool mm_enter(void);
 void mm_leave(void);
 
+/* A slow path with a slot; NULL: a nested call, or nothing could be started. */
+static inline struct slot *mm_enter_slot(uint32_t *nr)
+{
+	if (unlikely(!mm_enter()))
+		return NULL;
+	if (likely(mm_booted()))
+		return slot_enter(nr);
+	mm_leave();
+	return NULL;
+}
+
+static inline void mm_leave_slot(struct slot *slot)
+{
+	slot_exit(slot);
+	mm_leave();
+}
+
 void *malloc_slow(size_t size) cold;
 void free_slow(void *p) cold;
 /* As free_slow(); with check:on the size must be right. */
 void free_sized_slow(void *p, size_t size, bool aligned) cold;
 /* As malloc_fast(), the memory zero. */
 void *malloc_zeroed(size_t size);
+/* Of what is free already: no zone grows for it. */
+void *malloc_nogrow(size_t size);
+/* Of a node, or of a near one where that has no memory. */
+void *malloc_on(unsigned nid, size_t size);
 /* Of one class, whatever its alignment. */
 void *malloc_aligned(size_t align, size_t size);
 
 /* Over SMALL_MAX: page runs. zero: clear them where that is needed. */
 void *large_alloc(size_t size, size_t align, bool zero);
+/*
+ * The same of a node (NID_ANY: the slot's own) and a zone, for a group (NULL:
+ * none): the block is then on its list until it is freed.
+ */
+struct block_group {
+	struct lock lock;	/* of the level LIST */
+	struct list blocks;	/* (the lock above) their descriptors */
+};
+void *large_alloc_from(int nid, unsigned gfp, size_t size, size_t align,
+		       struct block_group *group);
+/* All blocks of a group; in a slow path, with the caller's slot. */
+void large_free_group(struct block_group *group, struct slot *slot);
+/* The block is mapped anew when it is freed; false: too many are already. */
+bool large_remap(void *p);
+bool large_in_group(const void *p, const struct block_group *group);
 void large_free(void *p);
 /* In place, by moving pages, or NULL: the caller copies. */
 void *large_realloc(void *p, size_t size);
 size_t large_size(const void *p, const char *what);
 uint64_t large_moves(void);
+
+/*
+ * Memory ran out, for a request of so many bytes: true when the program gave
+ * some back, and it is worth another try. Outside of all slow paths.
+ */
+bool mm_oom(size_t bytes);
+/* The same for a request with flags; true for ever where it must not fail. */
+bool mm_again(unsigned gfp, size_t bytes);
+/* In a fork child: nobody else is in a callback any more. */
+void mm_oom_child(void);
+/* What the program's shrinkers give; in objects, as they count. */
+size_t mm_shrinkers(void);
+int mm_shrinker_add(size_t (*count)(void *arg),
+		    size_t (*scan)(size_t nr, void *arg), void *arg);
+bool mm_shrinker_del(int id);
+void mm_set_oom_handler(int (*fn)(size_t bytes, void *arg), void *arg);
 
 /* Calls from signal handlers that interrupted a slow path. Lock-free. */
 void *nested_alloc(size_t size, size_t align);
@@ -57,8 +111,15 @@ uint64_t nested_calls(void);
  */
 static inline bool is_ours(const void *p)
 {
-	return window_owns(p) &&
-	       (READ_ONCE(*map_entry(p)) || pfn_present(pfn_of_address(p)));
+	if (unlikely(!window_owns(p)))
+		return extra_owns(p);
+	return READ_ONCE(*map_entry(p)) || pfn_present(pfn_of_address(p));
+}
+
+/* An object of a cache that the program made. */
+static inline bool is_named(const void *p)
+{
+	return entry_is_named(page_entry(p));
 }
 
 /* A pointer that is not of this heap, by the option `foreign`. */
@@ -74,6 +135,19 @@ void mm_divert(void);
 void mm_undivert(void);
 
 int mm_trim(void);
+/* Every cache is emptied; inside a slow path, without a slot. */
+void mm_drain(void);
+
+/* Memory goes back when the program is at rest (malloc/idle.c). */
+void idle_start(void);
+void idle_kick(void) cold;
+void idle_child(void);
+uint64_t idle_threads(void);
+
+/* True: memory came free, and a request that failed is worth another try. */
+bool pressure_relieve(void);
+/* After a slow path that went over the soft limit. */
+void pressure_soft(void) cold;
 /* Before a limit of address space, or its locking, takes effect. */
 void mm_give_address_space(size_t limit);
 

@@ -174,6 +174,9 @@ void nested_drain(void)
 	while (p) {
 		void *next = *(void **)p;
 
+		/* The link spoilt what its constructor had made. */
+		if (is_named(p) && cache_of(p)->ctor)
+			cache_of(p)->ctor(p);
 		free_fast(p);
 		p = next;
 	}

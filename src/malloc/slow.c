@@ -15,7 +15,7 @@ bool mm_enter(void)
 {
 	if (seat.inside)
 		return false;
-	seat.inside = 1;
+	seat.inside = INSIDE;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	if (unlikely(!READ_ONCE(percpu_switch.started))) {
 		if (!mm_init())
@@ -29,10 +29,14 @@ bool mm_enter(void)
 
 void mm_leave(void)
 {
+	if (unlikely(READ_ONCE(balance.idle) == IDLE_LEFT))
+		idle_kick();
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	seat.inside = 0;
 	if (unlikely(READ_ONCE(seat.deferred)))
 		nested_drain();
+	if (unlikely(READ_ONCE(quota.pressed)))
+		pressure_soft();
 }
 
 /*
@@ -63,13 +67,37 @@ static void *small_alloc(size_t size, bool *zeroed)
 {
 	void *p = NULL;
 
-	if (!mm_enter())
-		return nested_alloc(size, 16);
-	if (likely(mm_booted()))
-		p = alloc_class(&caches[class_of(size ? size : 1)], zeroed);
-	mm_leave();
+	do {
+		if (!mm_enter())
+			return nested_alloc(size, 16);
+		if (likely(mm_booted()))
+			p = alloc_class(&caches[class_of(size ? size : 1)],
+					zeroed);
+		mm_leave();
+	} while (unlikely(!p) && mm_oom(size));
 	if (unlikely(!p))
 		errno = ENOMEM;
+	return p;
+}
+
+void *malloc_nogrow(size_t size)
+{
+	void *p = NULL;
+
+	if (size > SMALL_MAX)
+		return large_alloc_from(NID_ANY, GFP_MOVABLE | GFP_NOGROW, size,
+					1, NULL);
+	if (mm_enter()) {
+		seat.inside |= INSIDE_NOGROW;
+		if (likely(mm_booted()))
+			p = alloc_class(&caches[class_of(size ? size : 1)],
+					NULL);
+		mm_leave();
+	}
+	if (!p)
+		errno = ENOMEM;
+	else if (tracing())
+		trace_record(TRACE_MALLOC, 0, size, p);
 	return p;
 }
 
@@ -151,6 +179,54 @@ void *malloc_aligned(size_t align, size_t size)
 	return p;
 }
 
+/* A small block past the slot's sheaves; NULL: those are of the node. */
+static void *take_on(unsigned nid, size_t size, bool *own)
+{
+	uint32_t nr;
+	struct slot *slot = slot_enter(&nr);
+	void *p = NULL;
+
+	*own = slot->node == nid;
+	if (!*own && !slab_take(&caches[class_of(size ? size : 1)],
+				owner_of(nid, nr), &slot->pcp, &p, 1, NULL))
+		p = NULL;
+	slot_exit(slot);
+	return p;
+}
+
+void *malloc_on(unsigned nid, size_t size)
+{
+	bool own = true;
+	void *p;
+
+	if (size > SMALL_MAX) {
+		p = large_alloc_from((int)nid, GFP_MOVABLE, size, 1, NULL);
+	} else {
+		do {
+			if (!mm_enter())
+				return nested_alloc(size, 16);
+			p = mm_booted() ? take_on(nid, size, &own) : NULL;
+			mm_leave();
+		} while (!p && !own && mm_oom(size));
+		if (own)
+			return malloc_fast(size);
+		if (!p)
+			errno = ENOMEM;
+	}
+	if (tracing())
+		trace_record(TRACE_MALLOC, 0, size, p);
+	return p;
+}
+
+static void free_named(void *p)
+{
+	uint32_t nr;
+	struct slot *slot = slot_enter(&nr);
+
+	named_free(p, slot, nr);
+	slot_exit(slot);
+}
+
 static void free_small(void *p, unsigned entry)
 {
 	for (bool again = false;; again = true) {
@@ -170,7 +246,8 @@ void free_slow(void *p)
 
 	if (!p)
 		return;
-	if (tracing())
+	/* Named caches' objects are not the trace's. */
+	if (tracing() && !is_named(p))
 		trace_record(TRACE_FREE, 0, 0, p);
 	if (unlikely(!is_ours(p))) {
 		if (nested_owns(p))
@@ -180,9 +257,11 @@ void free_slow(void *p)
 	} else if (!mm_enter()) {
 		nested_free(p);
 	} else {
-		unsigned entry = READ_ONCE(*map_entry(p));
+		unsigned entry = page_entry(p);
 
-		if (entry)
+		if (unlikely(entry_is_named(entry)))
+			free_named(p);
+		else if (entry)
 			free_small(p, entry);
 		else
 			large_free(p);

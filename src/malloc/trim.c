@@ -4,6 +4,27 @@
  * page goes back. All slots stand still for the first part.
  */
 #include "malloc/mm.h"
+#include "os/os.h"
+
+void mm_drain(void)
+{
+	bool rows;
+
+	/* Between fork's prepare and its end: the sheaves stay as they are. */
+	if (percpu_stopped_here())
+		return;
+	rows = percpu_stop();
+	/* Pages first become large blocks again: few calls then, and no stall. */
+	WRITE_ONCE(balance.hold, 1);
+	sheaves_drain(rows);
+	caches_shrink();
+	named_shrink();
+	for (uint32_t i = 0; i < percpu.max_active; i++)
+		if (percpu.slots[i].active)
+			node_drain(&percpu.slots[i].pcp);
+	WRITE_ONCE(balance.hold, 0);
+	percpu_start(fork_diverted());
+}
 
 int mm_trim(void)
 {
@@ -14,17 +35,10 @@ int mm_trim(void)
 	if (!mm_enter())
 		return 0;
 	if (percpu_switch.started) {
-		bool rows = percpu_stop();
-
-		sheaves_drain(rows);
-		caches_shrink();
-		for (uint32_t i = 0; i < percpu.max_active; i++)
-			if (percpu.slots[i].active)
-				node_drain(0, &percpu.slots[i].pcp);
-		percpu_start(fork_diverted());
+		mm_drain();
 		slot = slot_enter(&nr);
 		for (unsigned i = 0; i < nodes.nr_zones; i++) {
-			zone_forget_peaks(nodes.zones[i]);
+			resident_forget_peaks(nodes.zones[i]->resident);
 			pages += zone_reclaim(nodes.zones[i], 0);
 		}
 		for (unsigned i = 0; i < nodes.nr_zones; i++)

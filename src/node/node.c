@@ -1,72 +1,176 @@
 /* SPDX-License-Identifier: MIT */
 #include "node/node.h"
 
+#include "node/inside.h"
+#include "os/numa.h"
 #include "os/os.h"
 
 struct nodes nodes;
+struct node *node_data[NODES_MAX];
 
-/* A node's own zones: the one asked for first, then the others. */
-static void build_zonelist(struct node *node)
+/*
+ * One node: a TiB costs nothing while it is empty; more where there is more
+ * memory. Several: each a power of two that is twice the memory of them all,
+ * so that one node's part may hold all that a program has, but together no
+ * more than a quarter of 2^47.
+ */
+size_t nodes_window_bytes(void)
 {
-	for (unsigned want = 0; want < NR_ZONE_TYPES; want++)
-		for (unsigned i = 0; i < NR_ZONE_TYPES; i++)
-			node->zonelist[want][i] =
-				&node->zones[(want + i) % NR_ZONE_TYPES];
+	size_t part = (size_t)1 << log2_ceil(max_u64(2 * topo.ram_bytes,
+						     GIB(512)));
+
+	if (topo.nodes == 1)
+		return max_u64((size_t)1 << 40, 4 * topo.ram_bytes);
+	part = min_u64(part, (size_t)1 << (45 - log2_ceil(topo.nodes)));
+	return part * topo.nodes;
 }
 
-static struct node *node_data[NODES_MAX];
+/*
+ * A small window is not cut in two, or a large block would find room in
+ * neither: Normal has it all, Movable is empty and falls back. Else the zones
+ * are equal; the last of them may be cut short, but by no more than half.
+ */
+static unsigned zone_shift(void)
+{
+	pfn_t pages = window.nr_pages;
+	unsigned zones = nodes.nr_window_zones, shift;
+
+	if (window.bytes < GIB(1))
+		return log2_ceil(pages);
+	shift = log2_ceil((pages + zones - 1) / zones);
+	if (topo.nodes > 1 &&
+	    ((pfn_t)(2 * zones - 1) << shift) / 2 > pages)
+		shift--;
+	return shift;
+}
+
+static struct node *make_node(unsigned nid)
+{
+	size_t bytes = align_up(sizeof(struct node) + zonelists_bytes(),
+				page_bytes());
+	struct node *node = os_map(bytes);
+
+	/* Its CPUs take its zones' locks: they should lie on it. */
+	if (node && topo.nodes > 1 && topo.allowed >> nid & 1)
+		os_prefer_node(node, bytes, topo.node_id[nid]);
+	return node;
+}
 
 bool nodes_init(void)
 {
 	pfn_t zone_pages;
 
 	nodes.nr_nodes = topo.nodes;
-	nodes.nr_zones = topo.nodes * NR_ZONE_TYPES;
-	/*
-	 * A small window is not cut in two, or a large block would find room
-	 * in neither: Normal has it all, Movable is empty and falls back.
-	 */
-	if (window.bytes < GIB(1))
-		nodes.zone_shift = log2_ceil(window.nr_pages);
-	else
-		nodes.zone_shift = log2_ceil((window.nr_pages +
-					      nodes.nr_zones - 1) /
-					     nodes.nr_zones);
+	nodes.nr_window_zones = topo.nodes * WINDOW_ZONES;
+	nodes.nr_zones = nodes.nr_window_zones;
+	nodes.zone_shift = zone_shift();
 	zone_pages = (pfn_t)1 << nodes.zone_shift;
 	for (unsigned nid = 0; nid < topo.nodes; nid++) {
-		struct node *node = os_map(align_up(sizeof(*node), page_bytes()));
+		struct node *node = make_node(nid);
 
 		if (!node)
 			return false;
 		node_data[nid] = node;
-		for (unsigned type = 0; type < NR_ZONE_TYPES; type++) {
-			unsigned at = nid * NR_ZONE_TYPES + type;
+		for (unsigned type = 0; type < WINDOW_ZONES; type++) {
+			unsigned at = nid * WINDOW_ZONES + type;
 
 			zone_init(&node->zones[type], nid, type,
 				  min_u64(at * zone_pages, window.nr_pages),
 				  min_u64((at + 1) * zone_pages,
 					  window.nr_pages));
+			resident_add(&node->resident, &node->zones[type]);
 			nodes.zones[at] = &node->zones[type];
 		}
-		build_zonelist(node);
 	}
+	/* The first half of the lists first: it lies beside the zones. */
+	for (unsigned nid = 0; nid < topo.nodes; nid++)
+		node_of(nid)->lists_at = 1;
+	zonelists_build();
 	return true;
 }
 
-struct page *node_alloc(unsigned nid, enum zone_type type, size_t npages,
-			size_t align, struct pcp *pcp, unsigned *kind)
+void nodes_refresh(void)
 {
-	struct zone **list = node_data[nid]->zonelist[type];
-	unsigned order = pcp_order(npages);
+	if (topo_refresh())
+		nodes_rebuild();
+}
+
+void nodes_recover(void)
+{
+	special_recover();
+	for (unsigned i = 0; i < nodes.nr_zones; i++)
+		zone_recover(nodes.zones[i]);
+}
+
+/*
+ * One zone of a list. What was not asked for gives of its free pages only, and
+ * keeps some for those who do ask for it. A zone grows where its node has
+ * memory for that, or (any) where no node had.
+ */
+static struct page *try_zone(struct zone *zone, unsigned gfp, size_t npages,
+			     size_t align, bool any, unsigned *kind)
+{
+	bool may_grow = !(gfp & GFP_NOGROW);
+	struct page *page;
+
+	if (zone->type >= WINDOW_ZONES && zone->type != gfp_zone(gfp)) {
+		if (zone_lendable(zone) < npages)
+			return NULL;
+		may_grow = false;
+	}
+	if (may_grow && nodes.nr_nodes == 1)
+		return zone_alloc(zone, npages, align, kind);
+	page = zone_alloc_present(zone, npages, align, kind);
+	if (page && may_grow && *kind == CLEAN)
+		zone_took_fresh(zone, npages);
+	if (page || !may_grow)
+		return page;
+	return any || node_has_room(zone->node, npages)
+		       ? zone_alloc(zone, npages, align, kind)
+		       : NULL;
+}
+
+static struct page *try_list(unsigned nid, unsigned gfp, size_t npages,
+			     size_t align, bool any, unsigned *kind)
+{
+	const struct zonelist *list = zonelist_of(node_of(nid), gfp_zone(gfp));
+	bool here = gfp & GFP_THISNODE;
+	unsigned nr = load_acquire(here ? &list->nr_local : &list->nr);
 	struct page *page = NULL;
 
-	if (pcp && order < PCP_ORDERS && align <= npages) {
-		page = pcp_alloc(pcp, list[0], order, kind);
+	for (unsigned i = 0; i < nr && !page; i++) {
+		struct zone *zone = nodes.zones[READ_ONCE(list->zones[i])];
+
+		/* A list that was built anew meanwhile may be a mixture. */
+		if (!here || zone->node == nid)
+			page = try_zone(zone, gfp, npages, align, any, kind);
+	}
+	return page;
+}
+
+struct page *node_alloc(unsigned nid, unsigned gfp, size_t npages,
+			size_t align, struct pcp *pcp, unsigned *kind)
+{
+	unsigned want = gfp_zone(gfp);
+	struct node *node = node_of(nid);
+	unsigned order = pcp_order(npages);
+	struct page *page;
+
+	if (want >= NR_ZONE_TYPES)
+		return NULL;
+	if (want < PCP_ZONES && pcp && pcp->nid == nid && order < PCP_ORDERS &&
+	    align <= npages) {
+		page = pcp_alloc(pcp, &node->zones[want], order, kind);
 		if (page)
 			return page;
 	}
-	for (unsigned i = 0; i < NR_ZONE_TYPES && !page; i++)
-		page = zone_alloc(list[i], npages, align, kind);
+	node_call_home(nid);
+	if ((want == ZONE_DMA32 || want == ZONE_DMA) && !(gfp & GFP_NOGROW))
+		special_prepare(nid, want, npages);
+	page = try_list(nid, gfp, npages, align, false, kind);
+	/* Every node is short: the kernel finds memory, or ends somebody. */
+	if (!page && nodes.nr_nodes > 1 && !(gfp & (GFP_THISNODE | GFP_NOGROW)))
+		page = try_list(nid, gfp, npages, align, true, kind);
 	return page;
 }
 
@@ -80,13 +184,15 @@ void node_free(struct page *page, struct pcp *pcp)
 	 * pages 5 and 6 are two pages but no block of order 1.
 	 */
 	if (pcp && order < PCP_ORDERS && !(page->flags & PAGE_MOVED) &&
-	    !(pfn_of(page) & (page->npages - 1)))
+	    !(pfn_of(page) & (page->npages - 1)) && zone->type < PCP_ZONES &&
+	    zone->node == pcp->nid)
 		pcp_free(pcp, zone, page, order);
 	else
 		zone_free(zone, page);
+	node_call_home(zone->node);
 }
 
-void node_drain(unsigned nid, struct pcp *pcp)
+void node_drain(struct pcp *pcp)
 {
-	pcp_drain(pcp, node_data[nid]->zones);
+	pcp_drain(pcp, node_of(pcp->nid)->zones);
 }

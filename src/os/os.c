@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -125,9 +126,32 @@ bool os_move_works(void)
 	return works;
 }
 
+void os_huge(void *addr, size_t bytes)
+{
+	advise(addr, bytes, MADV_HUGEPAGE);
+}
+
 void os_no_huge(void *addr, size_t bytes)
 {
 	advise(addr, bytes, MADV_NOHUGEPAGE);
+}
+
+long os_resident(void *addr, size_t bytes)
+{
+	size_t page = os_page_size(), done = 0;
+	unsigned char vec[512];
+	long pages = 0;
+
+	while (done < bytes) {
+		size_t n = min_u64(bytes - done, sizeof(vec) * page);
+
+		if (syscall(SYS_mincore, (char *)addr + done, n, vec))
+			return -1;
+		for (size_t i = 0; i < n / page; i++)
+			pages += vec[i] & 1;
+		done += n;
+	}
+	return pages;
 }
 
 bool os_wipe_on_fork(void *addr, size_t bytes)
@@ -173,22 +197,9 @@ static size_t number(const char *s, const char *end)
 	return n;
 }
 
-size_t os_huge_page_size(void)
+bool os_huge_forbidden(void)
 {
-	char buf[32];
-	long n = os_read_file("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size",
-			      buf, sizeof(buf));
-
-	return n > 0 ? number(buf, buf + n) : 0;
-}
-
-bool os_huge_pages_always(void)
-{
-	char buf[64];
-	long n = os_read_file("/sys/kernel/mm/transparent_hugepage/enabled",
-			      buf, sizeof(buf));
-
-	return n > 0 && memmem(buf, (size_t)n, "[always]", 8);
+	return syscall(SYS_prctl, PR_GET_THP_DISABLE, 0, 0, 0, 0) > 0;
 }
 
 size_t os_total_ram(void)
@@ -217,25 +228,6 @@ size_t os_address_space_left(void)
 		return SIZE_MAX;
 	used = os_address_space_used();
 	return lim.rlim_cur > used ? lim.rlim_cur - used : 0;
-}
-
-/*
- * "0-3,8-11" is twelve CPUs, but the ids run to 11: slots are indexed by id.
- */
-unsigned os_possible_cpus(void)
-{
-	char buf[512];
-	long n = os_read_file("/sys/devices/system/cpu/possible", buf,
-			      sizeof(buf));
-	unsigned last = 0;
-
-	for (long i = 0; i < n; i++) {
-		if (i && buf[i - 1] >= '0' && buf[i - 1] <= '9')
-			continue;
-		if (buf[i] >= '0' && buf[i] <= '9')
-			last = (unsigned)number(buf + i, buf + n);
-	}
-	return n > 0 ? last + 1 : 0;
 }
 
 uint64_t os_random(void)
@@ -325,4 +317,11 @@ void os_wait(uint32_t *word, uint32_t value)
 void os_wake_all(uint32_t *word)
 {
 	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+}
+
+void os_nap(long nanoseconds)
+{
+	struct timespec t = { 0, nanoseconds };
+
+	syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &t, NULL);
 }

@@ -35,18 +35,19 @@ bool os_move(void *from, void *to, size_t bytes);
  * half knows the call would give old data back as clean pages.
  */
 bool os_move_works(void);
-/* Small-object memory of a young heap is not to become huge pages. */
+/* Advice: from now on faults make huge pages here, or never do. */
+void os_huge(void *addr, size_t bytes);
 void os_no_huge(void *addr, size_t bytes);
+/* Pages of a range that hold memory; -1: the kernel will not say. */
+long os_resident(void *addr, size_t bytes);
 /* The pages read as zeros in a fork child. False where the kernel cannot. */
 bool os_wipe_on_fork(void *addr, size_t bytes);
 
 size_t os_page_size(void);
-size_t os_huge_page_size(void);		/* 0: none known */
-bool os_huge_pages_always(void);
+bool os_huge_forbidden(void);		/* by prctl, for this process */
 size_t os_total_ram(void);
 size_t os_address_space_left(void);	/* SIZE_MAX: no limit */
 size_t os_address_space_used(void);
-unsigned os_possible_cpus(void);	/* 0: unknown */
 uint64_t os_random(void);
 bool os_secure(void);			/* AT_SECURE: do not trust the user */
 uint64_t os_now(void);			/* nanoseconds since some moment */
@@ -66,6 +67,8 @@ unsigned os_pid(void);
 
 void os_wait(uint32_t *word, uint32_t value);
 void os_wake_all(uint32_t *word);
+/* Sleeps so long, below a second. */
+void os_nap(long nanoseconds);
 
 /* The first cap bytes of a file; its length, or -1. */
 long os_read_file(const char *path, char *buf, size_t cap);

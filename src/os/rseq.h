@@ -40,17 +40,20 @@ enum {
 	SHEAF_SHIFT = 10,
 	SHEAF_BYTES = 1 << SHEAF_SHIFT,
 	ROWS_SHIFT = 15,	/* bytes of rows a slot: 64 groups x 128 x 4 */
-	CLASS_BITS = 7,		/* a map entry: class, owner hint, node */
-	HINT_BITS = 3,
-	HINT_MASK = (1 << HINT_BITS) - 1,
+	CLASS_BITS = 7,		/* a map entry: the class, and above it */
+	OWNER_BITS = 6,		/* the owner: its node, and a hint of the slot */
+	HINT_BITS = 3,		/* at most: fewer with more than 8 nodes */
 	SWITCH_BYTES = 65536,
+	OWNERS_BYTES = 16384,	/* a word for each slot, before the rows */
 	LIMBO_BYTES = 2 << ROWS_SHIFT,	/* rows of the slots -1 and -2 */
 };
+
+enum inside { INSIDE = 1, INSIDE_NOGROW = 2 /* and no zone may grow */ };
 
 /* The thread's own words; the first 32 bytes stand in for a struct rseq. */
 struct seat {
 	uint32_t fake_rseq[8];
-	uint32_t inside;	/* this thread runs a slow path */
+	uint32_t inside;	/* this thread runs a slow path: enum inside */
 	uint32_t slot;		/* sticky slot of the locked path, plus 1 */
 	void *deferred;		/* frees of nested calls, drained at the end */
 	uint32_t muted;		/* calls now are part of a traced call */
@@ -150,9 +153,10 @@ empty:
 
 /*
  * Pushes p, whose map entry is given, on this slot's sheaf for the entry's
- * class, node and owner: its own row when the entry's owner hint is this
- * slot's, else the row of that stranger. False: full, aborted, or p was pushed
- * just now (a double free); take the slow path.
+ * class and owner. What the slot is as an owner stands before the rows, in
+ * the same bits: xor-ed with the entry it leads to the slot's own row, or to
+ * the row of that stranger. False: full, aborted, or p was pushed just now (a
+ * double free); take the slow path.
  */
 static always_inline bool rseq_push(void *p, uint64_t entry)
 {
@@ -163,12 +167,10 @@ static always_inline bool rseq_push(void *p, uint64_t entry)
 	__asm__ goto volatile(
 		RSEQ_BEGIN
 		RSEQ_SLOT
-		"mov %k[r], %k[e]\n\t"
-		"and %[hints], %k[e]\n\t"
-		"shl %[cbits], %k[e]\n\t"
-		"xor %k[entry], %k[e]\n\t"
-		"shl %[shift], %[r]\n\t"
 		RSEQ_BASE
+		"mov %k[entry], %k[e]\n\t"
+		"xor -%c[owners](%[b],%[r],4), %k[e]\n\t"
+		"shl %[shift], %[r]\n\t"
 		"add %[b], %[r]\n\t"
 		"mov (%[r],%[e],4), %k[t]\n\t"
 		"test %[full], %k[t]\n\t"
@@ -181,8 +183,8 @@ static always_inline bool rseq_push(void *p, uint64_t entry)
 		RSEQ_END("slow")
 		: [t] "=&r"(t), [r] "=&r"(r), [b] "=&r"(b), [e] "=&r"(e)
 		: [area] "r"(area), [entry] "r"(entry), [p] "r"(p),
-		  [shift] "i"(ROWS_SHIFT), [cbits] "i"(CLASS_BITS),
-		  [hints] "i"(HINT_MASK), [full] "i"(SHEAF_BYTES - 1)
+		  [shift] "i"(ROWS_SHIFT), [owners] "i"(OWNERS_BYTES),
+		  [full] "i"(SHEAF_BYTES - 1)
 		: "memory", "cc"
 		: slow);
 	return true;
@@ -298,8 +300,9 @@ static always_inline bool rseq_push(void *p, uint64_t entry)
 		RSEQ_BEGIN
 		RSEQ_SLOT
 		RSEQ_BASE
-		"and %w[e], %w[r], %[hints]\n\t"
-		"eor %w[e], %w[entry], %w[e], lsl %[cbits]\n\t"
+		"sub %[e], %[b], %[owners]\n\t"
+		"ldr %w[e], [%[e], %[r], lsl #2]\n\t"
+		"eor %w[e], %w[entry], %w[e]\n\t"
 		"add %[r], %[b], %[r], lsl %[shift]\n\t"
 		"add %[r], %[r], %[e], lsl #2\n\t"
 		"ldr %w[t], [%[r]]\n\t"
@@ -315,9 +318,8 @@ static always_inline bool rseq_push(void *p, uint64_t entry)
 		RSEQ_END("slow")
 		: [t] "=&r"(t), [r] "=&r"(r), [b] "=&r"(b), [e] "=&r"(e)
 		: [area] "r"(area), [entry] "r"(entry), [p] "r"(p),
-		  [shift] "i"(ROWS_SHIFT), [cbits] "i"(CLASS_BITS),
-		  [hints] "i"(HINT_MASK), [full] "i"(SHEAF_BYTES - 1),
-		  [field] "m"(percpu_base.field), [base] "m"(percpu_base.base)
+		  [shift] "i"(ROWS_SHIFT), [owners] "i"(OWNERS_BYTES),
+		  [full] "i"(SHEAF_BYTES - 1), [field] "m"(percpu_base.field), [base] "m"(percpu_base.base)
 		: "memory", "cc"
 		: slow);
 	return true;

@@ -5,17 +5,30 @@
 
 struct window window;
 
-static bool reserve(size_t bytes)
+/*
+ * Descriptors for the pages of extra windows: a sixteenth of the window's, but
+ * at least for 64 GiB where address space is no matter.
+ */
+static size_t extra_bytes(size_t bytes, bool limited)
 {
+	return align_up(max_u64(bytes / 16, limited ? 0 : GIB(64)),
+			pageblock_bytes());
+}
+
+static bool reserve(size_t bytes, bool limited)
+{
+	size_t described = bytes + extra_bytes(bytes, limited);
 	size_t map_bytes = align_up((bytes >> UNIT_SHIFT) * sizeof(uint16_t),
 				    page_bytes());
 	char *mem = os_reserve(bytes + pageblock_bytes());
-	char *desc = mem ? os_reserve(bytes >> PAGE_DESC_SHIFT) : NULL;
+	size_t desc_bytes = align_up(described >> PAGE_DESC_SHIFT,
+				     page_bytes());
+	char *desc = mem ? os_reserve(desc_bytes) : NULL;
 	uint16_t *map = desc ? os_reserve_readable(map_bytes) : NULL;
 
 	if (!map) {
 		if (desc)
-			os_unmap(desc, bytes >> PAGE_DESC_SHIFT);
+			os_unmap(desc, desc_bytes);
 		if (mem)
 			os_unmap(mem, bytes + pageblock_bytes());
 		return false;
@@ -26,6 +39,7 @@ static bool reserve(size_t bytes)
 	window.page_shift = topo.page_shift;
 	window.bytes = bytes;
 	window.nr_pages = bytes >> topo.page_shift;
+	window.nr_descs = described >> topo.page_shift;
 	window.nr_units = bytes >> UNIT_SHIFT;
 	return true;
 }
@@ -38,11 +52,12 @@ bool window_init(size_t wanted)
 {
 	size_t left = os_address_space_left();
 
-	/* The descriptors cost 1/64 more, and the map next to nothing. */
+	/* The descriptors cost 1/60 more, and the map next to nothing. */
 	if (left != SIZE_MAX)
-		wanted = min_u64(wanted, left / 2 / 65 * 64);
+		wanted = min_u64(wanted, left / 2 / 61 * 60);
 	for (; wanted >= MIB(8); wanted /= 2)
-		if (reserve(align_down(wanted, pageblock_bytes())))
+		if (reserve(align_down(wanted, pageblock_bytes()),
+			    left != SIZE_MAX))
 			return true;
 	return false;
 }
@@ -56,14 +71,22 @@ static bool commit_array(void *array, size_t from, size_t to)
 	return os_commit((char *)array + lo, hi - lo);
 }
 
-bool pages_commit(pfn_t from, pfn_t to)
+bool pages_describe(pfn_t from, pfn_t to)
 {
 	unsigned desc = topo.page_shift - PAGE_DESC_SHIFT;
+
+	return commit_array(window.vmemmap, from << desc, to << desc);
+}
+
+/* Slabs never lie outside of the window, so the map ends with it. */
+bool pages_commit(pfn_t from, pfn_t to)
+{
 	unsigned unit = UNIT_SHIFT - topo.page_shift;
 
-	return commit_array(window.map, (from >> unit) * sizeof(uint16_t),
-			    (to >> unit) * sizeof(uint16_t)) &&
-	       commit_array(window.vmemmap, from << desc, to << desc) &&
+	return (from >= window.nr_pages ||
+		commit_array(window.map, (from >> unit) * sizeof(uint16_t),
+			     (to >> unit) * sizeof(uint16_t))) &&
+	       pages_describe(from, to) &&
 	       os_commit(pfn_address(from), (to - from) << topo.page_shift);
 }
 

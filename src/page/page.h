@@ -3,7 +3,8 @@
  * What:  the window of address space, its page descriptors (vmemmap) and the
  *        map that tells free() the class of an address.
  * Door:  window_init(); page_of(), pfn_of(), page_address(); map_entry();
- *        pages_commit() when a zone grows.
+ *        pages_commit() when a zone grows. page/extra.h for other windows:
+ *        their pages have descriptors here, behind the window's.
  * Locks: none here: a descriptor belongs to whoever owns its pages (a zone
  *        while they are free: Z; a slab's cache: L; a large block's caller).
  * Invariant: only the first page of a block has a type; the descriptors of
@@ -28,7 +29,6 @@ typedef uint64_t pfn_t;		/* page number from the window's base */
 enum {
 	UNIT_SHIFT = 16,	/* the map has an entry for each 64 KiB */
 	PAGE_DESC_SHIFT = 6,	/* descriptors are 1/64 of the memory */
-	ZONES_MAX = 128,
 };
 #define UNIT_BYTES ((size_t)1 << UNIT_SHIFT)
 
@@ -46,6 +46,7 @@ enum page_flag {
 	PAGE_DIRTY = 1,	/* may be resident, contents unknown; else zero */
 	PAGE_MOVED = 2,	/* its mapping was moved here: refresh when freed */
 	PAGE_FREED = 4,	/* was the start of a block once (for messages) */
+	PAGE_GROUPED = 8,	/* a large block on its group's list */
 };
 
 struct page {
@@ -68,6 +69,9 @@ struct page {
 			uint8_t bin;		/* partial list it is on */
 			uint8_t zeroed;		/* objects >= fresh are zero */
 		} slab;
+		struct {	/* PAGE_LARGE that is PAGE_GROUPED */
+			struct block_group *group;	/* see malloc/large.c */
+		} large;
 		struct {	/* PAGE_SLAB_UNIT */
 			uint32_t back;		/* pages back to the first */
 		} unit;
@@ -82,6 +86,7 @@ struct window {
 	unsigned page_shift;	/* (C) copy of topo's, beside the rest */
 	size_t bytes;		/* (C) */
 	size_t nr_pages;	/* (C) */
+	size_t nr_descs;	/* (C) but in extra_cut(): with extra windows */
 } aligned_to(64);
 
 /*
@@ -108,6 +113,8 @@ extern struct window window __attribute__((visibility("hidden")));
 bool window_init(size_t wanted);
 /* Makes pages [from, to) and what describes them usable. */
 bool pages_commit(pfn_t from, pfn_t to);
+/* Only what describes them: the memory is somebody else's. */
+bool pages_describe(pfn_t from, pfn_t to);
 /* Forgets the address space behind a pfn: it goes back to the process. */
 void window_cut(pfn_t from, pfn_t to);
 
@@ -123,13 +130,19 @@ static always_inline pfn_t pfn_of(const struct page *page)
 	       (window.page_shift - PAGE_DESC_SHIFT);
 }
 
+/* Addresses of the window only; pfn_find() (page/extra.h) knows all. */
 static always_inline pfn_t pfn_of_address(const void *p)
 {
 	return ((uintptr_t)p - window.base) >> window.page_shift;
 }
 
+/* Of a page that has one, in whatever window (page/extra.c). */
+void *extra_address(pfn_t pfn) cold;
+
 static always_inline void *pfn_address(pfn_t pfn)
 {
+	if (unlikely(pfn >= window.nr_pages))
+		return extra_address(pfn);
 	return (void *)(window.base + (pfn << window.page_shift));
 }
 

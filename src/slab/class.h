@@ -14,6 +14,8 @@
 
 enum {
 	NR_CLASSES = 41,	/* 1..40 */
+	CLASS_NAMED = 127,	/* a slab of a cache of its own (slab/named.h) */
+	CLASS_MASK = 127,	/* of a map entry: its CLASS_BITS */
 	SMALL_MAX = 32768,
 	FINE_MAX = 1024,	/* looked up by 16 bytes, above by 128 */
 };

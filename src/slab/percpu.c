@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "node/node.h"
+#include "os/numa.h"
 #include "os/os.h"
 #include "topo/topo.h"
 
@@ -33,6 +35,51 @@ static void divert(void)
 	WRITE_ONCE(percpu_base.base, (uintptr_t)percpu.nil);
 }
 
+static bool may_pass(void)
+{
+	return !__atomic_load_n(&gate.closed, __ATOMIC_SEQ_CST) ||
+	       READ_ONCE(gate.owner) == &seat;
+}
+
+/* Under a slot's lock, or a fork would copy what is half changed. */
+static void refresh_nodes(void)
+{
+	struct slot *slot = &percpu.slots[0];
+
+	lock(&slot->lock, LOCK_SLOT);
+	if (may_pass())
+		nodes_refresh();
+	unlock(&slot->lock, LOCK_SLOT);
+}
+
+/* The kernel knows best, when it is asked on the CPU itself. */
+static unsigned node_of_cpu(uint32_t nr)
+{
+	unsigned cpu, id, nid;
+
+	if (!os_current_place(&cpu, &id) || cpu != nr)
+		return topo_node_of_cpu(nr);
+	nid = topo_nid(id);
+	if (nid == topo.nodes) {
+		refresh_nodes();
+		nid = topo_node_of_cpu(nr);
+	}
+	return nid;
+}
+
+/*
+ * Whose memory a slot caches: its CPU's node's or, where that has none, the
+ * nearest one's. Without rseq slots are no CPUs; they are dealt out.
+ */
+static unsigned node_of_slot(uint32_t nr)
+{
+	if (topo.nodes == 1)
+		return 0;
+	if (percpu.home_mode <= PERCPU_LOCKED)
+		return nr % topo.nodes;
+	return topo_home(node_of_cpu(nr));
+}
+
 /* A slot's rows and struct become writable when it is first used. */
 static cold bool activate(uint32_t nr)
 {
@@ -49,6 +96,9 @@ static cold bool activate(uint32_t nr)
 	hi = align_up((uintptr_t)(slot + 1), page);
 	if (!os_commit((void *)lo, hi - lo))
 		return false;
+	slot->node = node_of_slot(nr);
+	slot->pcp.nid = slot->node;
+	*slot_owner_word(nr) = owner_of(slot->node, nr) << CLASS_BITS;
 	max = READ_ONCE(percpu.max_active);
 	while (max < nr + 1 &&
 	       !__atomic_compare_exchange_n(&percpu.max_active, &max, nr + 1,
@@ -61,29 +111,31 @@ static cold bool activate(uint32_t nr)
 
 bool percpu_init(unsigned cpus, enum percpu_mode wanted)
 {
-	size_t rows, total, sheaves;
+	size_t rows, owners, total, sheaves;
 	char *region;
 
 	if (wanted == PERCPU_FAKE)
 		rseq_fake();
-	else if (wanted == PERCPU_RSEQ && !rseq_find(topo.nodes == 1))
+	else if (wanted == PERCPU_RSEQ && (cpus > OWNERS_BYTES / sizeof(uint32_t) ||
+					   !rseq_find(topo.nodes == 1)))
 		wanted = PERCPU_LOCKED;
 	if (wanted == PERCPU_RSEQ)
 		percpu.can_fence = os_rseq_fence_register();
 	percpu.mode = percpu.home_mode = wanted;
 	percpu.nr_slots = cpus;
-	/* Without rseq a slot is only a lock to spread over. */
+	/* Without rseq a slot is only a lock to spread over; a node has two. */
 	if (wanted <= PERCPU_LOCKED)
-		percpu.nr_slots = min_u64(2 * cpus, 64);
+		percpu.nr_slots = max_u64(min_u64(2 * cpus, 64), 2 * topo.nodes);
 
 	rows = align_up((size_t)percpu.nr_slots << ROWS_SHIFT, page_bytes());
+	owners = align_up(OWNERS_BYTES, page_bytes());
 	sheaves = align_down(sheaves_bytes(), SHEAF_BYTES);
-	total = LIMBO_BYTES + 2 * rows + slots_bytes() + sheaves;
+	total = LIMBO_BYTES + owners + 2 * rows + slots_bytes() + sheaves;
 	region = os_reserve_readable(total);
 	if (!region)
 		return false;
 	percpu.nil = region + LIMBO_BYTES;
-	percpu.base = percpu.nil + rows;
+	percpu.base = percpu.nil + rows + owners;
 	percpu.slots = (struct slot *)(percpu.base + rows);
 	percpu.sheaf_end = (uint32_t)align_up(rows + slots_bytes(),
 					      SHEAF_BYTES);
@@ -91,7 +143,12 @@ bool percpu_init(unsigned cpus, enum percpu_mode wanted)
 						 page_bytes());
 	divert();
 	/* So that somebody always finds a slot. */
-	return activate(0);
+	if (!os_commit(percpu.base - owners, owners) || !activate(0))
+		return false;
+	for (uint32_t i = 1; wanted <= PERCPU_LOCKED && i < topo.nodes; i++)
+		if (!activate(i))
+			return false;
+	return true;
 }
 
 void percpu_cut(void)
@@ -128,30 +185,41 @@ static bool take_one_more(uint32_t active)
 			       (64 * active) == 0;
 }
 
+/* The node that the thread runs on; another by the time that it is used. */
+static unsigned current_node(void)
+{
+	return topo_home(topo_node_of_cpu((unsigned)os_current_cpu()));
+}
+
 /*
  * Without rseq: a thread keeps to a slot until it finds it busy. No slot has
  * an owner, so nothing is left behind by a thread that ends. Each slot in use
- * has caches of its own, so there are no more than it takes.
+ * has caches of its own, so there are no more than it takes. Where there are
+ * nodes, every one's slots are `step` apart.
  */
 static struct slot *enter_any(uint32_t *nr)
 {
-	uint32_t active = READ_ONCE(percpu.max_active), at = seat.slot;
+	uint32_t active = READ_ONCE(percpu.max_active);
+	uint32_t step = percpu.home_mode <= PERCPU_LOCKED ? topo.nodes : 1;
+	uint32_t first = step > 1 ? current_node() : 0;
+	uint32_t nth = seat.slot, nr_own = (active - first + step - 1) / step;
 
-	if (!at--)
-		at = (uint32_t)((uintptr_t)&seat >> 12) * 2654435761u >> 8;
-	for (uint32_t i = 0;; i++, at++) {
-		at %= active;
-		if (i == active && take_one_more(active))
+	if (!nth--)
+		nth = (uint32_t)((uintptr_t)&seat >> 12) * 2654435761u >> 8;
+	for (uint32_t i = 0;; i++, nth++) {
+		uint32_t at = nth % nr_own * step + first;
+
+		if (i == nr_own && take_one_more(active))
 			at = active;
 		if (!usable(at))
 			continue;
-		if (i < active) {
+		if (at < active) {
 			if (!trylock(&percpu.slots[at].lock, LOCK_SLOT))
 				continue;
 		} else {
 			lock(&percpu.slots[at].lock, LOCK_SLOT);
 		}
-		seat.slot = at + 1;
+		seat.slot = at / step + 1;
 		*nr = at;
 		return &percpu.slots[at];
 	}
@@ -172,12 +240,6 @@ static struct slot *enter_current(uint32_t *nr)
 	lock(&percpu.slots[at].lock, LOCK_SLOT);
 	*nr = at;
 	return &percpu.slots[at];
-}
-
-static bool may_pass(void)
-{
-	return !__atomic_load_n(&gate.closed, __ATOMIC_SEQ_CST) ||
-	       READ_ONCE(gate.owner) == &seat;
 }
 
 struct slot *slot_enter(uint32_t *nr)
@@ -239,6 +301,11 @@ void percpu_start(bool diverted)
 	os_wake_all(&gate.closed);
 }
 
+bool percpu_stopped_here(void)
+{
+	return READ_ONCE(gate.owner) == &seat;
+}
+
 /*
  * A slot's lock may be held in the child by a thread that was on its way to
  * the gate when the process was copied; it had touched nothing.
@@ -256,6 +323,7 @@ void percpu_child(bool keep_rows)
 		memset(slot_row(i, 0), 0, (size_t)1 << ROWS_SHIFT);
 		memset(slot->spare, 0, sizeof(slot->spare));
 		memset(&slot->pcp, 0, sizeof(slot->pcp));
+		slot->pcp.nid = slot->node;
 	}
 }
 

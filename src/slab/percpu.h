@@ -11,13 +11,16 @@
  * Invariant: whoever is in a slow path holds exactly one slot's lock; so the
  *        gate is shut when `closed` is set and no slot's lock is held.
  *
- *   the region   [limbo][nil rows][rows of slot 0][rows of slot 1]...
- *                                 ^ percpu.base
+ *   the region   [limbo][nil rows][owners][rows of slot 0][rows of slot 1]...
+ *                                         ^ percpu.base
  *                [struct slot ...][sheaf][sheaf]...
  *   limbo and the nil rows are zeros, never written: the rows of slots below
  *   0, and those that stand for every slot while the caches are diverted.
- *   a slot's rows: 64 groups (owner hint and node, xor-ed with one's own) of
- *   128 tops of 4 bytes; group 0 is the slot's own.
+ *   owners: a word a slot, what it is as an owner, as in a map entry.
+ *   a slot's rows: 64 groups (owners, xor-ed with one's own) of 128 tops of 4
+ *   bytes; group 0 is the slot's own. Of owner 11 the word is 11 << 7: an
+ *   object of class 5 and owner 11 lies in row 5, one of owner 3 in row
+ *   (11 ^ 3) << 7 | 5.
  * See:   os/rseq.h for the sequences, slab/sheaf.h for sheaves.
  */
 #ifndef BM_SLAB_PERCPU_H
@@ -26,13 +29,13 @@
 #include "base/lock.h"
 #include "os/rseq.h"
 #include "slab/class.h"
+#include "slab/owner.h"
 #include "zone/pcp.h"
-
-enum { NR_HINTS = 1 << HINT_BITS };
 
 struct slot {
 	struct lock lock;
 	uint32_t active;	/* (A) its memory is committed */
+	uint32_t node;		/* (C) once active: whose memory it caches */
 	uint32_t spare[NR_CLASSES];	/* (S) top of a second sheaf, or 0 */
 	uint8_t want[NR_CLASSES];	/* (S) capacity of the next sheaf */
 	uint8_t want_far[NR_CLASSES];	/* (S) the same, strangers' objects */
@@ -87,6 +90,8 @@ void slot_exit(struct slot *slot);
 bool percpu_stop(void);
 /* Opens the gate again; diverted: slow paths go on without rseq meanwhile. */
 void percpu_start(bool diverted);
+/* Whether this thread has stopped them: around a fork, say. */
+bool percpu_stopped_here(void);
 /* In a fork child: other threads are gone, and what they held with them. */
 void percpu_child(bool keep_rows);
 /* In a child whose fork this thread did not prepare: nobody shuts the gate. */
@@ -99,10 +104,21 @@ static always_inline uint32_t *slot_row(uint32_t nr, unsigned index)
 	return (uint32_t *)(percpu.base + ((size_t)nr << ROWS_SHIFT)) + index;
 }
 
-/* The row of a map entry, as rseq_push() finds it: row 5 of one's own hint. */
+static always_inline uint32_t *slot_owner_word(uint32_t nr)
+{
+	return (uint32_t *)(percpu.base - OWNERS_BYTES) + nr;
+}
+
+/* The slot as an owner. */
+static always_inline unsigned slot_owner(uint32_t nr)
+{
+	return *slot_owner_word(nr) >> CLASS_BITS;
+}
+
+/* The row of a map entry, as rseq_push() finds it. */
 static always_inline unsigned row_of_entry(uint32_t nr, unsigned entry)
 {
-	return entry ^ (nr & HINT_MASK) << CLASS_BITS;
+	return entry ^ *slot_owner_word(nr);
 }
 
 /* Puts new in the place of old. False: the row was not as expected. */

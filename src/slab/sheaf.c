@@ -185,9 +185,14 @@ static void sheaf_empty(uint32_t top, struct pcp *pcp)
 	sheaf_drop(top);
 }
 
-static uint32_t barn_take(struct cache *cache, unsigned hint)
+static struct barn *barn_of(const struct cache *cache, unsigned owner)
 {
-	struct barn *barn = &cache->node->barns[hint];
+	return &cache_node(cache, owner_node(owner))->barns[owner_hint(owner)];
+}
+
+static uint32_t barn_take(struct cache *cache, unsigned owner)
+{
+	struct barn *barn = barn_of(cache, owner);
 	uint32_t top;
 
 	if (!READ_ONCE(barn->full))
@@ -202,12 +207,31 @@ static uint32_t barn_take(struct cache *cache, unsigned hint)
 	return top;
 }
 
+/*
+ * Slabs that are nearly all at home, for 2 MiB and more: a program that frees
+ * what it had, in any order. Then each object that a cache keeps may hold a
+ * slab, and nobody may ever come and take it out: 252 objects of a class in
+ * two sheaves are 252 slabs, 16 MiB. So objects go home, but for a few.
+ */
+enum { SPARSE_BYTES = 2 << 20, SPARSE_SHEAF = 8 };
+
+static bool sparse(const struct cache *cache, unsigned owner)
+{
+	const struct cache_node *node = cache_node(cache, owner_node(owner));
+	uint64_t slabs = READ_ONCE(node->nr_slabs);
+
+	return unlikely(slabs << (cache->order + topo.page_shift) >
+			SPARSE_BYTES) &&
+	       READ_ONCE(node->nr_out) < slabs * cache->objects / 4;
+}
+
 /* A sheaf with objects is kept for its owner, or emptied when there are many. */
-static void barn_give(struct cache *cache, unsigned hint, uint32_t top,
+static void barn_give(struct cache *cache, unsigned owner, uint32_t top,
 		      struct slot *slot)
 {
-	struct barn *barn = &cache->node->barns[hint];
-	bool room = READ_ONCE(pool.claimed) <= budget();
+	struct barn *barn = barn_of(cache, owner);
+	bool room = READ_ONCE(pool.claimed) <= budget() &&
+		    !sparse(cache, owner);
 
 	if (sheaf_count(top) == 0) {
 		sheaf_drop(top);
@@ -296,7 +320,7 @@ static uint32_t put_held(const struct held *held, uint32_t top)
 
 /* A sheaf with objects: the spare, one of the barn, or one filled anew. */
 static uint32_t find_objects(struct cache *cache, struct slot *slot,
-			     unsigned hint, unsigned want)
+			     unsigned owner, unsigned want)
 {
 	uint32_t *spare = &slot->spare[cache->class], top = *spare;
 	unsigned n;
@@ -305,7 +329,7 @@ static uint32_t find_objects(struct cache *cache, struct slot *slot,
 		*spare = 0;
 		return top;
 	}
-	top = barn_take(cache, hint);
+	top = barn_take(cache, owner);
 	if (top)
 		return top;
 	top = *spare;
@@ -318,7 +342,7 @@ static uint32_t find_objects(struct cache *cache, struct slot *slot,
 		top = sheaf_new(cache, want, true);
 	if (!top)
 		return 0;
-	n = slab_take(cache, hint, &slot->pcp, place(top),
+	n = slab_take(cache, owner, &slot->pcp, place(top),
 		      sheaf_of(top)->capacity, NULL);
 	slot->refills++;
 	if (!n) {
@@ -329,9 +353,9 @@ static uint32_t find_objects(struct cache *cache, struct slot *slot,
 }
 
 static enum sheaf_result take_one(struct cache *cache, struct slot *slot,
-				  unsigned hint, void **object, bool *zeroed)
+				  unsigned owner, void **object, bool *zeroed)
 {
-	return slab_take(cache, hint, &slot->pcp, object, 1, zeroed) ? SHEAF_DONE
+	return slab_take(cache, owner, &slot->pcp, object, 1, zeroed) ? SHEAF_DONE
 							 : SHEAF_FAILED;
 }
 
@@ -342,7 +366,7 @@ enum sheaf_result cache_alloc(struct cache *cache, struct slot *slot,
 			      uint32_t nr, bool again, void **object,
 			      bool *zeroed)
 {
-	unsigned hint = nr & HINT_MASK;
+	unsigned owner = slot_owner(nr);
 	uint32_t *row = slot_row(nr, cache->class), top = READ_ONCE(*row), new;
 	uint32_t *spare = &slot->spare[cache->class];
 	struct held held;
@@ -352,10 +376,10 @@ enum sheaf_result cache_alloc(struct cache *cache, struct slot *slot,
 	slot->slow_allocs++;
 	held.nr = 0;
 	if (percpu.mode == PERCPU_DIRECT)
-		return take_one(cache, slot, hint, object, zeroed);
+		return take_one(cache, slot, owner, object, zeroed);
 	if (top && sheaf_count(top)) {
 		if (percpu.mode != PERCPU_LOCKED)
-			return again ? take_one(cache, slot, hint, object, NULL)
+			return again ? take_one(cache, slot, owner, object, NULL)
 				     : SHEAF_RETRY;
 		*object = *place(top - 8);
 		*row = top - 8;
@@ -363,20 +387,20 @@ enum sheaf_result cache_alloc(struct cache *cache, struct slot *slot,
 	}
 	if (zeroed && cache->size >= FRESH_MIN &&
 	    !(*spare && sheaf_count(*spare)) &&
-	    !READ_ONCE(cache->node->barns[hint].full))
-		return take_one(cache, slot, hint, object, zeroed);
+	    !READ_ONCE(barn_of(cache, owner)->full))
+		return take_one(cache, slot, owner, object, zeroed);
 	want = grow_want(cache, slot, true);
 	turned = slot->freed[cache->class] && *spare && sheaf_count(*spare);
 	slot->freed[cache->class] = 0;
-	new = find_objects(cache, slot, hint, want);
+	new = find_objects(cache, slot, owner, want);
 	if (!new)
-		return take_one(cache, slot, hint, object, NULL);
+		return take_one(cache, slot, owner, object, NULL);
 	if (turned && top)
 		new = hold_half(&held, new, top);
 	new -= 8;
 	*object = *place(new);
 	if (!slot_swap(nr, row, top, new)) {
-		barn_give(cache, hint, put_held(&held, new), slot);
+		barn_give(cache, owner, put_held(&held, new), slot);
 		return SHEAF_DONE;
 	}
 	if (held.nr)
@@ -386,6 +410,17 @@ enum sheaf_result cache_alloc(struct cache *cache, struct slot *slot,
 	else if (top)
 		sheaf_drop(top);
 	return SHEAF_DONE;
+}
+
+/* A sheaf of the barn goes home, one at a time. */
+static void bring_home(struct cache *cache, unsigned owner, struct slot *slot)
+{
+	uint32_t top = barn_take(cache, owner);
+
+	if (top) {
+		slot->flushes++;
+		sheaf_empty(top, &slot->pcp);
+	}
 }
 
 /* A sheaf with room: the slot's own spare, or a new one. */
@@ -413,12 +448,12 @@ static enum sheaf_result give_one(struct cache *cache, struct slot *slot,
 enum sheaf_result cache_free(void *p, unsigned entry, struct slot *slot,
 			     uint32_t nr, bool again)
 {
-	struct cache *cache = &caches[entry & ((1 << CLASS_BITS) - 1)];
+	struct cache *cache = &caches[entry & CLASS_MASK];
 	unsigned index = row_of_entry(nr, entry);
-	unsigned hint = entry >> CLASS_BITS & HINT_MASK;
+	unsigned owner = entry_owner(entry);
 	uint32_t *row = slot_row(nr, index), top = READ_ONCE(*row), new;
 	uint32_t *spare = &slot->spare[cache->class];
-	bool own = index < 1 << CLASS_BITS;
+	bool own = index < 1 << CLASS_BITS, few;
 
 	slot->slow_frees++;
 	if (percpu.mode == PERCPU_DIRECT)
@@ -438,19 +473,27 @@ enum sheaf_result cache_free(void *p, unsigned entry, struct slot *slot,
 		return SHEAF_DONE;
 	}
 	slot->freed[cache->class] = own;
+	few = own && sparse(cache, owner);
+	if (few) {
+		slot->want[cache->class] = SPARSE_SHEAF / 2;
+		if (*spare)
+			barn_give(cache, owner, *spare, slot);
+		*spare = 0;
+		bring_home(cache, owner, slot);
+	}
 	new = find_room(cache, slot, own);
 	if (!new)
 		return give_one(cache, slot, p);
 	*place(new) = p;
 	if (!slot_swap(nr, row, top, new + 8)) {
-		barn_give(cache, hint, new + 8, slot);
+		barn_give(cache, owner, new + 8, slot);
 		return SHEAF_DONE;
 	}
-	if (top && own && !*spare) {
+	if (top && own && !*spare && !few) {
 		*spare = top;
 	} else if (top) {
 		slot->remote_sheaves += !own;
-		barn_give(cache, hint, top, slot);
+		barn_give(cache, owner, top, slot);
 	}
 	return SHEAF_DONE;
 }
@@ -478,8 +521,8 @@ static void each_sheaf(void (*fn)(uint32_t top, void *arg), void *arg,
 		}
 	}
 	for (unsigned class = 1; class < NR_CLASSES; class++)
-		for (unsigned hint = 0; hint < NR_HINTS; hint++) {
-			struct barn *barn = &caches[class].node->barns[hint];
+		for (unsigned owner = 0; owner < topo.nodes << owner_hint_bits(); owner++) {
+			struct barn *barn = barn_of(&caches[class], owner);
 			uint32_t top = barn->full;
 
 			while (top) {

@@ -29,15 +29,32 @@ static unsigned bin_of(const struct cache *cache, const struct page *slab)
 	return (home > quarter) + (home > 2 * quarter) + (home > 3 * quarter);
 }
 
+static void unlist(const struct cache_node *node, struct page *slab)
+{
+	if (slab->slab.bin != SLAB_FULL || node->keeps_full)
+		list_del(&slab->link);
+}
+
+static void enlist(struct cache_node *node, struct page *slab, unsigned bin)
+{
+	if (bin != SLAB_FULL || node->keeps_full)
+		list_add(&slab->link, &node->partial[bin]);
+	slab->slab.bin = (uint8_t)bin;
+}
+
 static void set_bin(struct cache_node *node, struct page *slab, unsigned bin)
 {
 	if (slab->slab.bin == bin)
 		return;
-	if (slab->slab.bin != SLAB_FULL)
-		list_del(&slab->link);
-	if (bin != SLAB_FULL)
-		list_add(&slab->link, &node->partial[bin]);
-	slab->slab.bin = (uint8_t)bin;
+	unlist(node, slab);
+	enlist(node, slab, bin);
+}
+
+static cold void refuse(const char *what, const struct cache *cache, void *p)
+{
+	if (cache->name)
+		fatal("%s free of %p (cache '%s')", what, p, cache->name);
+	fatal("%s free of %p (size class %u)", what, p, cache->size);
 }
 
 static void set_entries(struct cache *cache, struct page *slab, unsigned entry)
@@ -49,33 +66,39 @@ static void set_entries(struct cache *cache, struct page *slab, unsigned entry)
 		WRITE_ONCE(map[i], (uint16_t)entry);
 }
 
-/* No list lock is held: pages may need a system call. */
-static struct page *new_slab(struct cache *cache, unsigned hint,
+/*
+ * A slab of the owner's node or, without GFP_THISNODE, of any. No list lock is
+ * held: pages may need a system call.
+ */
+static struct page *new_slab(struct cache *cache, unsigned owner, unsigned gfp,
 			     struct pcp *pcp)
 {
 	unsigned unit = 1u << (UNIT_SHIFT - topo.page_shift), kind;
 	size_t npages = (size_t)1 << cache->order;
-	struct page *slab = node_alloc(0, ZONE_NORMAL, npages, npages, pcp,
-				       &kind);
+	struct page *slab = node_alloc(owner_node(owner), gfp, npages, npages,
+				       pcp, &kind);
+	unsigned nid;
 
 	if (!slab)
 		return NULL;
+	nid = page_node(slab);
 	/* Smaller blocks may have begun here before: old descriptors. */
 	memset(bits_of(slab), 0, (cache->objects + 63u) / 64 * 8);
 	slab->order = cache->order;
 	page_set_type(slab, PAGE_SLAB);
-	slab->epoch = cache->node->epoch;
+	slab->epoch = cache_node(cache, nid)->epoch;
 	slab->slab.cache = cache;
 	slab->slab.nr_free = slab->slab.fresh = slab->slab.hint = 0;
 	slab->slab.bin = SLAB_FULL;
-	slab->slab.zeroed = kind == CLEAN;
+	/* With a constructor it tells what was never constructed. */
+	slab->slab.zeroed = kind == CLEAN || cache->ctor;
 	for (unsigned i = unit; i < npages; i += unit) {
 		struct page *page = page_at(pfn_of(slab) + i);
 
 		page->type = PAGE_SLAB_UNIT;
 		page->unit.back = i;
 	}
-	set_entries(cache, slab, hint << CLASS_BITS | cache->class);
+	set_entries(cache, slab, owner_of(nid, owner) << CLASS_BITS | cache->class);
 	return slab;
 }
 
@@ -156,29 +179,17 @@ static struct page *first_partial(struct cache_node *node)
 	return NULL;
 }
 
-unsigned slab_take(struct cache *cache, unsigned hint, struct pcp *pcp,
-		   void **slots, unsigned n, bool *zeroed)
+/* What the lists of the owner's node have. */
+static unsigned take_locked(struct cache *cache, struct cache_node *node,
+			    unsigned owner, void **slots, unsigned n,
+			    bool *zeroed)
 {
-	struct cache_node *node = cache->node;
-	unsigned got = 0, entry = hint << CLASS_BITS | cache->class;
+	unsigned got = 0, entry = owner << CLASS_BITS | cache->class;
+	struct page *slab;
 
-	lock(&node->list_lock, LOCK_LIST);
-	while (got < n) {
-		struct page *slab = first_partial(node);
-		bool empty;
+	while (got < n && (slab = first_partial(node))) {
+		bool empty = slab->slab.nr_free == slab->slab.fresh;
 
-		if (!slab) {
-			if (got)
-				break;
-			unlock(&node->list_lock, LOCK_LIST);
-			slab = new_slab(cache, hint, pcp);
-			if (!slab)
-				return 0;
-			lock(&node->list_lock, LOCK_LIST);
-			node->nr_slabs++;
-			node->nr_empty++;
-		}
-		empty = slab->slab.nr_free == slab->slab.fresh;
 		if (*map_entry(page_address(slab)) != entry)
 			set_entries(cache, slab, entry);
 		got += take_from(cache, slab, slots, n - got, zeroed);
@@ -186,7 +197,68 @@ unsigned slab_take(struct cache *cache, unsigned hint, struct pcp *pcp,
 		set_bin(node, slab, bin_of(cache, slab));
 	}
 	node->nr_out += got;
+	return got;
+}
+
+static unsigned take(struct cache *cache, unsigned owner, void **slots,
+		     unsigned n, bool *zeroed)
+{
+	struct cache_node *node = cache_node(cache, owner_node(owner));
+	unsigned got;
+
+	lock(&node->list_lock, LOCK_LIST);
+	got = take_locked(cache, node, owner, slots, n, zeroed);
 	unlock(&node->list_lock, LOCK_LIST);
+	return got;
+}
+
+/* A new slab onto the lists of its node. */
+static bool add_slab(struct cache *cache, unsigned owner, unsigned gfp,
+		     struct pcp *pcp)
+{
+	struct page *slab = new_slab(cache, owner, gfp, pcp);
+	struct cache_node *node;
+
+	if (!slab)
+		return false;
+	node = cache_node(cache, page_node(slab));
+	lock(&node->list_lock, LOCK_LIST);
+	node->nr_slabs++;
+	node->nr_empty++;
+	enlist(node, slab, bin_of(cache, slab));
+	unlock(&node->list_lock, LOCK_LIST);
+	return true;
+}
+
+/* What the slabs of other nodes have at home, the nearest node's first. */
+static unsigned take_far(struct cache *cache, unsigned owner, void **slots,
+			 unsigned n, bool *zeroed)
+{
+	unsigned nid = owner_node(owner), at = nid, got = 0;
+	uint64_t left = UINT64_MAX >> (64 - topo.nodes);
+
+	while (!got && (left &= ~((uint64_t)1 << at))) {
+		at = topo_nearest(nid, left);
+		got = take(cache, owner_of(at, owner), slots, n, zeroed);
+	}
+	return got;
+}
+
+unsigned slab_take(struct cache *cache, unsigned owner, struct pcp *pcp,
+		   void **slots, unsigned n, bool *zeroed)
+{
+	unsigned got;
+
+	/* Others may take what was added, before us. */
+	do
+		got = take(cache, owner, slots, n, zeroed);
+	while (!got && add_slab(cache, owner, GFP_NORMAL | GFP_THISNODE, pcp));
+	/* What is added now may be of any node, and the own one as well. */
+	while (!got && !(got = take_far(cache, owner, slots, n, zeroed))) {
+		if (!add_slab(cache, owner, GFP_NORMAL, NULL))
+			return 0;
+		got = take(cache, owner, slots, n, zeroed);
+	}
 	if (got < n)
 		memmove(slots, slots + (n - got), got * sizeof(*slots));
 	return got;
@@ -200,19 +272,41 @@ static unsigned number(const struct cache *cache, struct page *slab, void *p)
 				 RECIPROCAL_SHIFT);
 
 	if (unlikely(nr * (size_t)cache->size != offset))
-		fatal("misaligned free of %p (size class %u)", p, cache->size);
+		refuse("misaligned", cache, p);
 	return nr;
 }
 
-void slab_put(struct cache *cache, struct pcp *pcp, void **slots, unsigned n)
+static bool is_home(struct page *slab, unsigned nr)
 {
-	struct cache_node *node = cache->node;
-	struct list surplus;
-	unsigned home = 0;
+	return nr >= READ_ONCE(slab->slab.fresh) ||
+	       READ_ONCE(bits_of(slab)[nr / 64]) & 1ull << nr % 64;
+}
 
-	list_init(&surplus);
+/* Other objects' bits may change meanwhile; that of one that is out cannot. */
+void slab_check(const struct cache *cache, void *p)
+{
+	struct page *slab = slab_of(p);
+
+	if (unlikely(is_home(slab, number(cache, slab, p))))
+		refuse("double", cache, p);
+}
+
+static struct cache_node *home_of(const struct cache *cache, const void *p)
+{
+	unsigned entry = READ_ONCE(*map_entry(p));
+
+	return cache_node(cache, owner_node(entry_owner(entry)));
+}
+
+/* Of the objects that are of one node, the first ones; returns how many. */
+static unsigned put(struct cache *cache, void **slots, unsigned n,
+		    struct list *surplus)
+{
+	struct cache_node *node = home_of(cache, slots[0]);
+	unsigned home = 0, i;
+
 	lock(&node->list_lock, LOCK_LIST);
-	for (unsigned i = 0; i < n; i++) {
+	for (i = 0; i < n && home_of(cache, slots[i]) == node; i++) {
 		struct page *slab = slab_of(slots[i]);
 		unsigned nr = number(cache, slab, slots[i]), w = nr / 64;
 		uint64_t bit = 1ull << nr % 64, *word = &bits_of(slab)[w];
@@ -220,8 +314,7 @@ void slab_put(struct cache *cache, struct pcp *pcp, void **slots, unsigned n)
 		if (unlikely(slab->epoch != node->epoch))
 			continue;
 		if (unlikely(nr >= slab->slab.fresh || *word & bit))
-			fatal("double free of %p (size class %u)", slots[i],
-			      cache->size);
+			refuse("double", cache, slots[i]);
 		*word |= bit;
 		home++;
 		if (!slab->slab.nr_free++ || w < slab->slab.hint)
@@ -229,8 +322,8 @@ void slab_put(struct cache *cache, struct pcp *pcp, void **slots, unsigned n)
 		if (slab->slab.nr_free == slab->slab.fresh) {
 			/* One is kept: the next sheaf may want it back. */
 			if (node->nr_empty) {
-				set_bin(node, slab, SLAB_FULL);
-				list_add(&slab->link, &surplus);
+				unlist(node, slab);
+				list_add(&slab->link, surplus);
 				node->nr_slabs--;
 				continue;
 			}
@@ -240,59 +333,151 @@ void slab_put(struct cache *cache, struct pcp *pcp, void **slots, unsigned n)
 	}
 	node->nr_out -= home;
 	unlock(&node->list_lock, LOCK_LIST);
+	return i;
+}
+
+void slab_put(struct cache *cache, struct pcp *pcp, void **slots, unsigned n)
+{
+	struct list surplus;
+	unsigned done;
+
+	list_init(&surplus);
+	for (; n; n -= done, slots += done)
+		done = put(cache, slots, n, &surplus);
 	free_slabs(cache, &surplus, pcp);
+}
+
+static void shrink(struct cache *cache, struct cache_node *node,
+		   struct pcp *pcp)
+{
+	struct list surplus, *l, *next;
+
+	list_init(&surplus);
+	lock(&node->list_lock, LOCK_LIST);
+	l = node->nr_empty ? node->partial[SLAB_BINS - 1].next : NULL;
+	for (; l && l != &node->partial[SLAB_BINS - 1]; l = next) {
+		struct page *slab = container_of(l, struct page, link);
+
+		next = l->next;
+		if (slab->slab.nr_free != slab->slab.fresh)
+			continue;
+		unlist(node, slab);
+		list_add(&slab->link, &surplus);
+		node->nr_empty--;
+		node->nr_slabs--;
+	}
+	unlock(&node->list_lock, LOCK_LIST);
+	free_slabs(cache, &surplus, pcp);
+}
+
+void cache_shrink(struct cache *cache, struct pcp *pcp)
+{
+	for (unsigned nid = 0; nid < topo.nodes; nid++)
+		shrink(cache, cache_node(cache, nid), pcp);
 }
 
 void caches_shrink(void)
 {
-	for (unsigned class = 1; class < NR_CLASSES; class++) {
-		struct cache *cache = &caches[class];
-		struct cache_node *node = cache->node;
-		struct list surplus, *l, *next;
+	for (unsigned class = 1; class < NR_CLASSES; class++)
+		cache_shrink(&caches[class], NULL);
+}
 
-		list_init(&surplus);
+void cache_release(struct cache *cache, struct pcp *pcp)
+{
+	struct list slabs;
+
+	list_init(&slabs);
+	for (unsigned nid = 0; nid < topo.nodes; nid++) {
+		struct cache_node *node = cache_node(cache, nid);
+
 		lock(&node->list_lock, LOCK_LIST);
-		l = node->nr_empty ? node->partial[SLAB_BINS - 1].next : NULL;
-		for (; l && l != &node->partial[SLAB_BINS - 1]; l = next) {
-			struct page *slab = container_of(l, struct page, link);
+		for (unsigned bin = 0; bin <= SLAB_FULL; bin++)
+			while (!list_empty(&node->partial[bin])) {
+				struct list *l = node->partial[bin].next;
 
-			next = l->next;
-			if (slab->slab.nr_free != slab->slab.fresh)
-				continue;
-			set_bin(node, slab, SLAB_FULL);
-			list_add(&slab->link, &surplus);
-			node->nr_empty--;
-			node->nr_slabs--;
-		}
+				list_del(l);
+				list_add(l, &slabs);
+			}
+		node->nr_slabs = node->nr_empty = 0;
+		node->nr_out = 0;
 		unlock(&node->list_lock, LOCK_LIST);
-		free_slabs(cache, &surplus, NULL);
 	}
+	free_slabs(cache, &slabs, pcp);
+}
+
+/* Objects of one list that are out; how many are in out[] by now. */
+static size_t name_live(const struct cache *cache, struct list *list,
+			void **out, size_t got, size_t n)
+{
+	for (struct list *l = list->next; l && l != list; l = l->next) {
+		struct page *slab = container_of(l, struct page, link);
+
+		for (unsigned nr = 0; nr < slab->slab.fresh && got < n; nr++)
+			if (!is_home(slab, nr))
+				out[got++] = object(cache, slab, nr);
+	}
+	return got;
+}
+
+size_t cache_live(struct cache *cache, void **out, size_t n)
+{
+	size_t got = 0, live = 0;
+
+	for (unsigned nid = 0; nid < topo.nodes; nid++) {
+		struct cache_node *node = cache_node(cache, nid);
+
+		lock(&node->list_lock, LOCK_LIST);
+		live += node->nr_out;
+		for (unsigned bin = 0; bin <= SLAB_FULL && got < n; bin++)
+			got = name_live(cache, &node->partial[bin], out, got,
+					n);
+		unlock(&node->list_lock, LOCK_LIST);
+	}
+	return live;
+}
+
+struct cache_counts cache_count(const struct cache *cache)
+{
+	struct cache_counts c = { 0, 0, 0 };
+
+	for (unsigned nid = 0; nid < topo.nodes; nid++) {
+		const struct cache_node *node = cache_node(cache, nid);
+
+		c.out += READ_ONCE(node->nr_out);
+		c.slabs += READ_ONCE(node->nr_slabs);
+		c.empty += READ_ONCE(node->nr_empty);
+	}
+	return c;
+}
+
+static void recover(struct cache_node *node)
+{
+	if (node->list_lock.word) {
+		memset(node->partial, 0, sizeof(node->partial));
+		node->nr_slabs = node->nr_empty = 0;
+		node->nr_out = 0;
+		node->epoch++;
+	}
+	node->list_lock.word = 0;
+	for (unsigned i = 0; i < ARRAY_SIZE(node->barns); i++)
+		if (node->barns[i].lock.word)
+			memset(&node->barns[i], 0, sizeof(node->barns[i]));
+}
+
+void cache_recover(struct cache *cache)
+{
+	for (unsigned nid = 0; nid < topo.nodes; nid++)
+		recover(cache_node(cache, nid));
 }
 
 void caches_recover(void)
 {
-	for (unsigned class = 1; class < NR_CLASSES; class++) {
-		struct cache_node *node = caches[class].node;
-
-		if (node->list_lock.word) {
-			memset(node->partial, 0, sizeof(node->partial));
-			node->nr_slabs = node->nr_empty = 0;
-			node->nr_out = 0;
-			node->epoch++;
-		}
-		node->list_lock.word = 0;
-		for (unsigned i = 0; i < ARRAY_SIZE(node->barns); i++)
-			if (node->barns[i].lock.word)
-				memset(&node->barns[i], 0,
-				       sizeof(node->barns[i]));
-	}
+	for (unsigned class = 1; class < NR_CLASSES; class++)
+		cache_recover(&caches[class]);
 }
 
-/*
- * The smallest slab whose tail is at most 1/16 of it: 18 KiB objects: three
- * in 64 KiB waste 10 KiB, seven in 128 KiB only 2.
- */
-static void init_geometry(struct cache *cache, size_t size)
+/* 18 KiB objects: three in 64 KiB waste 10 KiB, seven in 128 KiB only 2. */
+void cache_init_geometry(struct cache *cache, size_t size)
 {
 	size_t bytes = UNIT_BYTES;
 
@@ -307,8 +492,9 @@ static void init_geometry(struct cache *cache, size_t size)
 
 bool caches_init(void)
 {
-	struct cache_node *node = os_map(align_up(
-		NR_CLASSES * sizeof(struct cache_node), page_bytes()));
+	size_t stride = NR_CLASSES * sizeof(struct cache_node);
+	struct cache_node *node = os_map(align_up(topo.nodes * stride,
+						  page_bytes()));
 
 	if (!node)
 		return false;
@@ -318,14 +504,15 @@ bool caches_init(void)
 		size_t size = class_bytes(class), full;
 
 		cache->class = (uint8_t)class;
-		init_geometry(cache, size);
+		cache_init_geometry(cache, size);
 		cache->max_sheaf = (uint8_t)min_u64(
 			SHEAF_OBJECTS,
-			max_u64(2, SHEAF_BUDGET / (size > 1024 ? 2 : 1) / size));
+			max_u64(1, SHEAF_BUDGET / (size > 1024 ? 2 : 1) / size));
 		full = cache->max_sheaf * size;
 		cache->max_barn = (uint8_t)min_u64(
 			28, max_u64(1, BARN_BUDGET / full));
-		cache->node = &node[class];
+		cache->first_node = &node[class];
+		cache->node_stride = (uint32_t)stride;
 	}
 	return true;
 }

@@ -10,7 +10,8 @@
  *        that was never handed out is never touched, and is still zero when
  *        the slab's pages were. Slabs with objects at home are on one of the
  *        partial lists, by fullness; the fullest are used first, so that the
- *        emptiest drain.
+ *        emptiest drain. Each node has lists of its own, and a slab is on the
+ *        lists of the node where its memory lies.
  *        Example: fresh = 10, bits 3 and 7 set: objects 3, 7 and all from 10
  *        on are at home; 0-2, 4-6, 8 and 9 are out.
  * See:   the kernel's slub.c; metadata is out of band, in page descriptors.
@@ -19,8 +20,8 @@
 #define BM_SLAB_SLAB_H
 
 #include "node/node.h"
-#include "os/rseq.h"
 #include "slab/class.h"
+#include "slab/owner.h"
 
 enum {
 	SLAB_BINS = 4,		/* partial lists: < 1/4 free, ..., < 4/4 */
@@ -29,6 +30,7 @@ enum {
 	SHEAF_OBJECTS = 126,		/* places of a sheaf of 1 KiB */
 	SHEAF_BUDGET = 32 << 10,	/* bytes of one sheaf; half above 1 KiB */
 	BARN_BUDGET = 64 << 10,	/* bytes of full sheaves of one owner */
+	CACHE_SIZE_MAX = 128 << 10,	/* of an object of a named cache */
 };
 
 struct cache_node {
@@ -37,7 +39,8 @@ struct cache_node {
 	uint32_t nr_empty;			/* (L) wholly at home, kept */
 	uint8_t epoch;				/* (C) but in a child of _Fork */
 	uint64_t nr_out;			/* (L) objects not at home */
-	struct list partial[SLAB_BINS];		/* (L) */
+	bool keeps_full;	/* (C) slabs with nothing at home are listed too */
+	struct list partial[SLAB_BINS + 1];	/* (L) the last: as above */
 	struct barn {
 		struct lock lock;
 		uint32_t full;			/* (B) chain of tops */
@@ -51,34 +54,72 @@ struct cache {
 	uint16_t objects;	/* of a slab */
 	uint8_t order;		/* of a slab */
 	uint8_t class;
-	uint8_t max_sheaf;	/* objects of the largest sheaf */
+	uint8_t max_sheaf;	/* objects of the largest sheaf, or magazine */
 	uint8_t max_barn;	/* full sheaves kept for one owner */
 	uint64_t reciprocal;	/* (offset * reciprocal) >> 40 = number */
-	struct cache_node *node;
+	struct cache_node *first_node;	/* of nid 0 */
+	uint32_t node_stride;		/* bytes from one nid's to the next's */
+	/* Of class CLASS_NAMED only; see slab/named.h. */
+	bool per_node;
+	const char *name;
+	void (*ctor)(void *object);
+	struct magazine *magazines;	/* a slot's: (S); NULL: none */
+	struct list named;		/* (registry) */
 };
+
+static inline struct cache_node *cache_node(const struct cache *cache,
+					    unsigned nid)
+{
+	return (struct cache_node *)((char *)cache->first_node +
+				     (size_t)nid * cache->node_stride);
+}
 
 extern struct cache caches[NR_CLASSES] __attribute__((visibility("hidden")));
 
 bool caches_init(void);
 
 /*
- * Takes up to n objects for the owner hint into slots[n - 1] downwards, so
- * that the lowest address is the last; new slabs come through the page lists
- * of the caller's slot. *zeroed (when not NULL) tells whether
+ * Size, objects and order of the slabs of a cache: the smallest slab whose
+ * tail is at most 1/16 of it. Sizes are multiples of 8, 16 to CACHE_SIZE_MAX.
+ */
+void cache_init_geometry(struct cache *cache, size_t size);
+
+/*
+ * Takes up to n objects of the owner's node for the owner into slots[n - 1]
+ * downwards, so that the lowest address is the last; new slabs come through
+ * the page lists of the caller's slot. Where the node has no memory, they are
+ * of the nearest node that has. *zeroed (when not NULL) tells whether
  * the last one is known to be zero. Returns how many.
  */
-unsigned slab_take(struct cache *cache, unsigned hint, struct pcp *pcp,
+unsigned slab_take(struct cache *cache, unsigned owner, struct pcp *pcp,
 		   void **slots, unsigned n, bool *zeroed);
 /* Brings objects home. A double or misaligned free ends the process. */
 void slab_put(struct cache *cache, struct pcp *pcp, void **slots, unsigned n);
 
+/* Ends the process where p is no object, or is at home. p's slab stays. */
+void slab_check(const struct cache *cache, void *p);
+
 /* The slabs that are wholly at home go back to their zone. */
 void caches_shrink(void);
+void cache_shrink(struct cache *cache, struct pcp *pcp);
+/*
+ * For caches that keep_full: every slab goes back, whatever of it is out; and
+ * how many objects are out, the addresses of the first n of them in out[].
+ */
+void cache_release(struct cache *cache, struct pcp *pcp);
+size_t cache_live(struct cache *cache, void **out, size_t n);
+/* Of all nodes together; the figures may be a little apart. */
+struct cache_counts {
+	size_t out;
+	uint32_t slabs, empty;
+};
+struct cache_counts cache_count(const struct cache *cache);
 /*
  * In a child of _Fork: what was under a lock that a lost thread held is
  * forgotten. Objects of a cache's older epoch are never brought home.
  */
 void caches_recover(void);
+void cache_recover(struct cache *cache);
 
 /* The descriptor of the slab that holds p, which has a map entry. */
 static inline struct page *slab_of(const void *p)

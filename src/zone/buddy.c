@@ -144,8 +144,11 @@ static void forget_parts(struct page *page, unsigned order)
 	}
 }
 
-/* Few blocks, few calls: of a mixed one, down to where half of it is dirty. */
-struct page *zone_take_dirty_locked(struct zone *zone)
+/*
+ * Few blocks, few calls: of a mixed one, down to where half of it is dirty,
+ * but no part of a pageblock: a part of a huge page gives nothing back.
+ */
+struct page *zone_take_dirty_locked(struct zone *zone, unsigned max_order)
 {
 	unsigned kind = dirty_of_first(zone, DIRTY) >=
 					dirty_of_first(zone, MIXED)
@@ -154,7 +157,9 @@ struct page *zone_take_dirty_locked(struct zone *zone)
 	unsigned order = log2_floor(zone->nonempty[kind]);
 	struct page *page = pick_first(zone, order, kind);
 
-	while (page->free.dirty < ((size_t)1 << order) / 2) {
+	while (order > topo.pageblock_order &&
+	       (order > max_order ||
+		page->free.dirty < ((size_t)1 << order) / 2)) {
 		struct page *upper = halve(page, order--), *less = upper;
 
 		if (upper->free.dirty > page->free.dirty) {

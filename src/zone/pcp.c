@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "zone/pcp.h"
 
+#include "zone/quota.h"
+
 static struct page *pop(struct list *list)
 {
 	struct page *page = container_of(list->next, struct page, link);
@@ -18,6 +20,10 @@ static unsigned batch(unsigned order)
 static void refill(struct pcp *pcp, struct zone *zone, unsigned order)
 {
 	struct list *list = &pcp->blocks[zone->type][order];
+	size_t fresh = 0;
+
+	if (!quota_admits((size_t)1 << order))
+		return;
 
 	lock(&zone->lock, LOCK_ZONE);
 	for (unsigned i = 0; i < batch(order); i++) {
@@ -30,6 +36,10 @@ static void refill(struct pcp *pcp, struct zone *zone, unsigned order)
 					      (size_t)1 << order)
 				      ? 0
 				      : PAGE_DIRTY;
+		if (page->flags)
+			zone->reused_pages += (size_t)1 << order;
+		else
+			fresh += (size_t)1 << order;
 		page->type = PAGE_PCP;
 		page->order = (uint8_t)order;
 		list_add_tail(&page->link, list);
@@ -37,6 +47,8 @@ static void refill(struct pcp *pcp, struct zone *zone, unsigned order)
 		zone_use_locked(zone, (size_t)1 << order);
 	}
 	unlock(&zone->lock, LOCK_ZONE);
+	if (fresh)
+		zone_took_fresh(zone, fresh);
 }
 
 /* The blocks that were freed longest ago, up to n of one list. */
@@ -59,7 +71,7 @@ static void give_back(struct pcp *pcp, struct zone *zone, unsigned order,
 		zone_give_locked(zone, pfn_of(page), order, kind);
 	}
 	unlock(&zone->lock, LOCK_ZONE);
-	zone_balance(zone);
+	zone_balance(zone, (size_t)1 << order);
 }
 
 struct page *pcp_alloc(struct pcp *pcp, struct zone *zone, unsigned order,
@@ -85,7 +97,7 @@ struct page *pcp_alloc(struct pcp *pcp, struct zone *zone, unsigned order,
 static void shorten(struct pcp *pcp, struct zone *zones)
 {
 	for (unsigned order = PCP_ORDERS; order-- > 0;)
-		for (unsigned type = 0; type < NR_ZONE_TYPES; type++)
+		for (unsigned type = 0; type < PCP_ZONES; type++)
 			if (!list_empty(&pcp->blocks[type][order])) {
 				give_back(pcp, &zones[type], order,
 					  batch(order));
@@ -107,7 +119,7 @@ void pcp_free(struct pcp *pcp, struct zone *zone, struct page *page,
 
 void pcp_drain(struct pcp *pcp, struct zone *zones)
 {
-	for (unsigned type = 0; type < NR_ZONE_TYPES; type++)
+	for (unsigned type = 0; type < PCP_ZONES; type++)
 		for (unsigned order = 0; order < PCP_ORDERS; order++)
 			give_back(pcp, &zones[type], order, UINT32_MAX);
 }

@@ -7,6 +7,7 @@
  * Invariant: a block on a list is PAGE_PCP, its order and dirtiness in its
  *        descriptor; its zone counts it as used. A free that makes count
  *        more than high gives back a batch of the largest blocks.
+ *        All blocks are of the CPU's own node, of its zones in the window.
  * See:   the kernel's per-CPU pagesets, with their batch and high.
  */
 #ifndef BM_ZONE_PCP_H
@@ -18,9 +19,14 @@ enum {
 	PCP_ORDERS = 6,		/* 4 KiB to 128 KiB with 4K pages */
 };
 
+enum {
+	PCP_ZONES = WINDOW_ZONES,
+};
+
 struct pcp {
-	struct list blocks[NR_ZONE_TYPES][PCP_ORDERS];	/* (S) */
+	struct list blocks[PCP_ZONES][PCP_ORDERS];	/* (S) */
 	size_t count;					/* (S) pages */
+	unsigned nid;					/* (C) the CPU's node */
 };
 
 /* Pages that a list may hold: 512 KiB. */
@@ -42,6 +48,14 @@ struct page *pcp_alloc(struct pcp *pcp, struct zone *zone, unsigned order,
 		       unsigned *kind);
 void pcp_free(struct pcp *pcp, struct zone *zone, struct page *page,
 	      unsigned order);
+/* Forgets the blocks, of which a fork child knows not where they are. */
+static inline void pcp_reset(struct pcp *pcp)
+{
+	unsigned nid = pcp->nid;
+
+	*pcp = (struct pcp){ .nid = nid };
+}
+
 /* Every block goes back to its zone: zones[type]. */
 void pcp_drain(struct pcp *pcp, struct zone *zones);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Runs of any length over the buddies of buddy.c, growth and give-back.
+ * Runs of any length over the buddies of buddy.c, growth, and its undoing.
  */
 #include "zone/zone.h"
 
@@ -8,6 +8,9 @@
 
 #include "base/print.h"
 #include "os/os.h"
+#include "os/rseq.h"
+#include "zone/backing.h"
+#include "zone/quota.h"
 
 void zone_init(struct zone *zone, unsigned node, enum zone_type type,
 	       pfn_t start, pfn_t end)
@@ -20,16 +23,18 @@ void zone_init(struct zone *zone, unsigned node, enum zone_type type,
 	 * to be guessed. Nothing is below it, so it costs nothing.
 	 */
 	zone->origin = start;
-	if (blocks >= 64)
+	if (blocks >= 64 && type < WINDOW_ZONES)
 		start += os_random() % (blocks / 16) * block;
+	resident_add(&zone->alone, zone);
 	zone->node = (uint8_t)node;
 	zone->type = (uint8_t)type;
-	zone->name = type == ZONE_NORMAL ? "Normal" : "Movable";
+	zone->name = zone_type_name(type);
 	zone->start = zone->present = start;
 	zone->end = end;
 	if (end > start)
 		zone->max_order = min_u64(30 - topo.page_shift,
 					  log2_floor(end - start));
+	huge_init(zone);
 }
 
 /*
@@ -110,7 +115,8 @@ static struct page *trim_locked(struct zone *zone, struct page *page,
  */
 static bool slab_before(const struct zone *zone, pfn_t pfn)
 {
-	return pfn > zone->start && READ_ONCE(*map_entry(pfn_address(pfn - 1)));
+	return pfn > zone->start && pfn <= window.nr_pages &&
+	       READ_ONCE(*map_entry(pfn_address(pfn - 1)));
 }
 
 /* Where the free block that ends at pfn begins; pfn: there is none. */
@@ -156,10 +162,12 @@ enum { STRETCHES = 8 };	/* looked at in each list */
  * A run that was freed is rarely one buddy: 75 pages may have become blocks of
  * 1, 2, 64 and 8. So before a larger block is broken, resident blocks of the
  * two orders that a stretch of npages must contain (75: 64 or 32) are looked
- * at with their neighbours, and the tightest stretch is taken.
+ * at with their neighbours, and the tightest stretch is taken. Of blocks of
+ * the kinds from first to last.
  */
 static struct page *take_stretch_locked(struct zone *zone, size_t npages,
-					size_t align, unsigned *kind)
+					size_t align, unsigned first,
+					unsigned last, unsigned *kind)
 {
 	unsigned order = log2_floor(npages), least = order ? order - 1 : 0;
 	size_t best = SIZE_MAX;
@@ -169,8 +177,11 @@ static struct page *take_stretch_locked(struct zone *zone, size_t npages,
 
 	if (order > zone->max_order || zone->epoch)
 		return NULL;
+	/* Small clean blocks may end where a large one begins. */
+	if (first == CLEAN && zone->nonempty[CLEAN] >> order)
+		order = log2_floor(zone->nonempty[CLEAN]);
 	for (order++; order-- > least && best != npages;)
-		for (unsigned k = DIRTY; k <= MIXED; k++) {
+		for (unsigned k = first; k <= last; k++) {
 			struct list *list = &zone->free_area[order].blocks[k];
 			struct list *l = list->next;
 
@@ -206,13 +217,29 @@ static struct page *take_stretch_locked(struct zone *zone, size_t npages,
 					    *kind);
 }
 
+/*
+ * Blocks of 3 MiB lie side by side, and do not take 4 MiB of huge pages each.
+ * But blocks that are resident come first.
+ */
+static bool should_pack_locked(const struct zone *zone, size_t npages)
+{
+	unsigned order = log2_ceil(npages);
+
+	return npages > (size_t)1 << topo.pageblock_order >> 1 &&
+	       !is_pow2(npages) &&
+	       !((zone->nonempty[DIRTY] | zone->nonempty[MIXED]) >> order);
+}
+
 static struct page *take_run_locked(struct zone *zone, size_t npages,
 				    size_t align, unsigned *kind)
 {
 	unsigned order = log2_ceil(max_u64(npages, align));
 	struct page *page = NULL;
 
-	page = take_stretch_locked(zone, npages, align, kind);
+	page = take_stretch_locked(zone, npages, align, DIRTY, MIXED, kind);
+	if (!page && should_pack_locked(zone, npages))
+		page = take_stretch_locked(zone, npages, align, CLEAN, CLEAN,
+					   kind);
 	if (page)
 		return page;
 	if (order <= zone->max_order)
@@ -225,8 +252,8 @@ static struct page *take_run_locked(struct zone *zone, size_t npages,
 	return page;
 }
 
-struct page *zone_alloc(struct zone *zone, size_t npages, size_t align,
-			unsigned *kind)
+static struct page *take_run(struct zone *zone, size_t npages, size_t align,
+			     bool may_grow, unsigned *kind)
 {
 	/*
 	 * Buddies are aligned to their size, but up to a pageblock only; long
@@ -235,10 +262,11 @@ struct page *zone_alloc(struct zone *zone, size_t npages, size_t align,
 	bool odd = align > (size_t)1 << topo.pageblock_order ||
 		   (align > 1 && npages > long_pages());
 	size_t want = odd ? npages + align : npages;
-	bool grown = true;
+	bool grown = may_grow;
 	struct page *page;
 
-	if (want < npages || want > zone->end - zone->start)
+	if (want < npages || want > zone->end - zone->start ||
+	    zone_gone(zone) || !quota_admits(npages))
 		return NULL;
 	for (;;) {
 		lock(&zone->lock, LOCK_ZONE);
@@ -253,12 +281,30 @@ struct page *zone_alloc(struct zone *zone, size_t npages, size_t align,
 			page->flags = 0;
 			page->npages = (uint32_t)npages;
 			zone_use_locked(zone, npages);
+			if (*kind == DIRTY)
+				zone->reused_pages += npages;
 		}
 		unlock(&zone->lock, LOCK_ZONE);
+		if (page)
+			huge_run(zone, page);
+		if (page && *kind == CLEAN && may_grow)
+			zone_took_fresh(zone, npages);
 		if (page || !grown)
 			return page;
 		grown = zone_grow(zone, odd ? want : max_u64(want, align));
 	}
+}
+
+struct page *zone_alloc(struct zone *zone, size_t npages, size_t align,
+			unsigned *kind)
+{
+	return take_run(zone, npages, align, true, kind);
+}
+
+struct page *zone_alloc_present(struct zone *zone, size_t npages, size_t align,
+				unsigned *kind)
+{
+	return take_run(zone, npages, align, false, kind);
 }
 
 void zone_free(struct zone *zone, struct page *page)
@@ -267,15 +313,20 @@ void zone_free(struct zone *zone, struct page *page)
 	size_t npages = page->npages;
 	unsigned kind = DIRTY;
 
+	if (zone_gone(zone))
+		return;
 	if (page->flags & PAGE_MOVED &&
-	    os_refresh(page_address(page), npages << topo.page_shift))
+	    os_refresh(page_address(page), npages << topo.page_shift)) {
 		kind = CLEAN;
+		zone_place(zone, pfn, pfn + npages);
+		huge_refreshed(zone, pfn, npages);
+	}
 	lock(&zone->lock, LOCK_ZONE);
 	page->type = PAGE_NONE;
 	zone->used_pages -= npages;
 	zone_give_range_locked(zone, pfn, pfn + npages, kind);
 	unlock(&zone->lock, LOCK_ZONE);
-	zone_balance(zone);
+	zone_balance(zone, npages);
 }
 
 bool zone_resize(struct zone *zone, struct page *page, size_t npages)
@@ -283,6 +334,9 @@ bool zone_resize(struct zone *zone, struct page *page, size_t npages)
 	pfn_t pfn = pfn_of(page), end, next;
 	bool done = true;
 
+	if (zone_gone(zone) ||
+	    (npages > page->npages && !quota_admits(npages - page->npages)))
+		return false;
 	lock(&zone->lock, LOCK_ZONE);
 	end = pfn + page->npages;
 	if (npages <= page->npages) {
@@ -302,16 +356,27 @@ bool zone_resize(struct zone *zone, struct page *page, size_t npages)
 	}
 	unlock(&zone->lock, LOCK_ZONE);
 	if (pfn + npages < end)
-		zone_balance(zone);
+		zone_balance(zone, end - pfn - npages);
+	else if (done && READ_ONCE(quota.on))
+		quota_keep();
 	return done;
+}
+
+static pfn_t pageblock_pages(void)
+{
+	return (pfn_t)1 << topo.pageblock_order;
+}
+
+static pfn_t growth_step(const struct zone *zone)
+{
+	return huge_next(zone) ? pageblock_pages() : zone_step(zone);
 }
 
 /* Where growth by npages, the new pages aligned so, would end. */
 static pfn_t grown_end(const struct zone *zone, size_t npages, pfn_t align)
 {
-	pfn_t block = (pfn_t)1 << topo.pageblock_order;
-
-	return align_up(align_up(zone->present, align) + npages, block);
+	return align_up(align_up(zone->present, align) + npages,
+			growth_step(zone));
 }
 
 /*
@@ -322,11 +387,13 @@ static pfn_t grown_end(const struct zone *zone, size_t npages, pfn_t align)
  */
 bool zone_grow(struct zone *zone, size_t npages)
 {
-	pfn_t block = (pfn_t)1 << topo.pageblock_order;
 	pfn_t from, to[3];
 	bool done = false;
 
+	if (unlikely(seat.inside & INSIDE_NOGROW))
+		return false;
 	lock(&zone->grow_lock, LOCK_GROW);
+	quota_look();
 	from = zone->present;
 	to[2] = grown_end(zone, npages, 1);
 	to[1] = to[2];
@@ -336,16 +403,14 @@ bool zone_grow(struct zone *zone, size_t npages)
 		to[1] = grown_end(zone, size, size);
 	}
 	to[0] = max_u64(to[1], align_up(from + (from - zone->start) / 64,
-					block));
+					growth_step(zone)));
 	for (int i = 0; i < 3 && !done; i++) {
 		if (to[i] > zone->end || (i && to[i] == to[i - 1]))
 			continue;
-		done = pages_commit(from, to[i]);
+		done = zone_commit(zone, from, to[i]);
 		if (!done)
 			continue;
-		if (topo.huge_always && from - zone->start < 8 * block)
-			os_no_huge(pfn_address(from),
-				   (to[i] - from) << topo.page_shift);
+		huge_grown(zone, from, to[i], npages);
 		lock(&zone->lock, LOCK_ZONE);
 		zone->present = to[i];
 		zone->grows++;
@@ -354,101 +419,6 @@ bool zone_grow(struct zone *zone, size_t npages)
 	}
 	unlock(&zone->grow_lock, LOCK_GROW);
 	return done;
-}
-
-/* What is kept whatever the program did. */
-static size_t slack(const struct zone *zone)
-{
-	return (MIB(8) >> topo.page_shift) + zone->used_pages / 8;
-}
-
-size_t zone_high_watermark(const struct zone *zone)
-{
-	size_t used = zone->used_pages;
-	size_t lately = max_u64(zone->peak_pages[0], zone->peak_pages[1]);
-	size_t wanted = lately > used ? lately - used : 0;
-
-	return min_u64(wanted, (MIB(64) >> topo.page_shift) + used) +
-	       slack(zone);
-}
-
-size_t zone_low_watermark(const struct zone *zone)
-{
-	return zone_high_watermark(zone) - slack(zone) / 2;
-}
-
-void zone_new_period_locked(struct zone *zone)
-{
-	zone->peak_pages[1] = zone->peak_pages[0];
-	zone->peak_pages[0] = zone->used_pages;
-}
-
-void zone_forget_peaks(struct zone *zone)
-{
-	lock(&zone->lock, LOCK_ZONE);
-	zone->peak_pages[0] = zone->peak_pages[1] = zone->used_pages;
-	unlock(&zone->lock, LOCK_ZONE);
-}
-
-enum { PERIOD_NS = 500000000 };
-
-void zone_balance(struct zone *zone)
-{
-	size_t dirty, high, low;
-	uint64_t now;
-
-	if (READ_ONCE(zone->free_pages[DIRTY]) <= slack(zone))
-		return;
-	now = os_now();
-	lock(&zone->lock, LOCK_ZONE);
-	dirty = zone->free_pages[DIRTY];
-	if (now - zone->period_start > PERIOD_NS) {
-		zone_new_period_locked(zone);
-		/* A peak of long ago counts for what is resident, at most. */
-		zone->peak_pages[1] = min_u64(zone->peak_pages[1],
-					      zone->used_pages + dirty);
-		zone->period_start = now;
-	}
-	high = zone_high_watermark(zone);
-	low = zone_low_watermark(zone);
-	unlock(&zone->lock, LOCK_ZONE);
-	if (dirty > high)
-		zone_reclaim(zone, low);
-}
-
-size_t zone_reclaim(struct zone *zone, size_t target)
-{
-	size_t done = 0;
-
-	for (;;) {
-		struct page *page = NULL;
-		unsigned order = 0;
-		bool purged;
-
-		lock(&zone->lock, LOCK_ZONE);
-		if (zone->free_pages[DIRTY] > target) {
-			page = zone_take_dirty_locked(zone);
-			order = page->order;
-			page->type = PAGE_PCP;
-		}
-		unlock(&zone->lock, LOCK_ZONE);
-		if (!page)
-			return done;
-		purged = os_purge(page_address(page),
-				  (size_t)1 << (order + topo.page_shift));
-		lock(&zone->lock, LOCK_ZONE);
-		page->type = PAGE_NONE;
-		zone_give_locked(zone, pfn_of(page), order,
-				 purged ? CLEAN : DIRTY);
-		if (purged) {
-			zone->purges++;
-			zone->purged_pages += (size_t)1 << order;
-		}
-		unlock(&zone->lock, LOCK_ZONE);
-		if (!purged)
-			return done;
-		done += (size_t)1 << order;
-	}
 }
 
 /* Where the free blocks at the end of the zone begin. */
@@ -473,15 +443,18 @@ static pfn_t free_tail_locked(const struct zone *zone)
 
 void zone_shrink(struct zone *zone)
 {
-	pfn_t block = (pfn_t)1 << topo.pageblock_order;
 	pfn_t tail, cut, was;
 	bool clean = true;
 
+	if (zone_gone(zone) || zone->type == ZONE_DEVICE)
+		return;
 	lock(&zone->grow_lock, LOCK_GROW);
 	lock(&zone->lock, LOCK_ZONE);
 	was = zone->present;
 	tail = free_tail_locked(zone);
-	cut = align_up(tail, block);
+	/* A huge page is not cut in two. */
+	cut = align_up(tail, tail < zone->huge.to ? pageblock_pages()
+						  : zone_step(zone));
 	if (cut < was) {
 		clean = absorb_locked(zone, tail, was);
 		zone->present = cut;
@@ -495,6 +468,7 @@ void zone_shrink(struct zone *zone)
 		zone_give_range_locked(zone, cut, was, clean ? CLEAN : DIRTY);
 		unlock(&zone->lock, LOCK_ZONE);
 	}
+	huge_shrunk(zone);
 	unlock(&zone->grow_lock, LOCK_GROW);
 }
 
@@ -503,6 +477,8 @@ void zone_cut(struct zone *zone, size_t keep)
 	pfn_t block = (pfn_t)1 << topo.pageblock_order;
 	pfn_t end;
 
+	if (zone_gone(zone) || zone->type == ZONE_DEVICE)
+		return;
 	lock(&zone->grow_lock, LOCK_GROW);
 	if (zone->origin < zone->start)
 		window_cut(zone->origin, zone->start);
@@ -511,6 +487,9 @@ void zone_cut(struct zone *zone, size_t keep)
 	if (end < zone->end) {
 		window_cut(end, zone->end);
 		zone->end = end;
+		if (zone->type >= WINDOW_ZONES)
+			extra_shorten(extra_of_pfn(zone->start),
+				      (end - zone->start) << topo.page_shift);
 	}
 	unlock(&zone->grow_lock, LOCK_GROW);
 }
@@ -524,7 +503,8 @@ void zone_recover(struct zone *zone)
 		zone->epoch++;
 	}
 	/* zone_shrink() may have been about to drop what lies behind. */
-	if (zone->grow_lock.word)
+	if (zone->grow_lock.word && zone->end > zone->present &&
+	    !zone_gone(zone))
 		os_uncommit(pfn_address(zone->present),
 			    (zone->end - zone->present) << topo.page_shift);
 	zone->lock.word = 0;

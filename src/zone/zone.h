@@ -3,7 +3,7 @@
  * What:  a zone: pages of one node with one use, managed as buddies.
  * Door:  zone_alloc()/zone_free() for runs of any length (exactly so many
  *        pages); zone_take()/zone_give() for blocks of 1 << order pages;
- *        zone_grow() for more of them; zone_reclaim() to give memory back.
+ *        zone_grow() for more of them; zone/balance.h to give memory back.
  * Locks: zone->lock (Z) for everything but growth; zone->grow_lock around it
  *        when pages are added. System calls only under grow_lock or none.
  * Invariant: two free buddies are always merged. Worked example, order 0:
@@ -24,6 +24,8 @@
 
 #include "base/lock.h"
 #include "page/page.h"
+#include "zone/balance.h"
+#include "zone/huge.h"
 
 enum {
 	MAX_ORDERS = 19,	/* 4 KiB << 18 = 1 GiB */
@@ -31,7 +33,29 @@ enum {
 
 enum kind { CLEAN, DIRTY, MIXED, NR_KINDS };
 
-enum zone_type { ZONE_NORMAL, ZONE_MOVABLE, NR_ZONE_TYPES };
+/*
+ * Normal and Movable lie in the window and are there from the start. The
+ * others are windows of their own, made when they are first asked for; a node
+ * may have several of a type (node/special.c).
+ */
+enum zone_type {
+	ZONE_NORMAL,
+	ZONE_MOVABLE,
+	ZONE_DMA32,	/* addresses below 4 GiB */
+	ZONE_DMA,	/* locked, and not there in a fork child */
+	ZONE_DEVICE,	/* memory that the program brought */
+	NR_ZONE_TYPES,
+	WINDOW_ZONES = ZONE_DMA32,	/* types that lie in the window */
+};
+
+/* How the kernel was told where to put the pages of the last growth. */
+enum placement {
+	PLACE_DEFAULT,		/* not at all: one node, or numa:off */
+	PLACE_NODE,		/* on the zone's node while it has some */
+	PLACE_INTERLEAVE,	/* numa:interleave */
+	PLACE_BY_POLICY,	/* the growing thread has a policy: that wins */
+	PLACE_FIRST_TOUCH,	/* refused: where the first CPU to touch is */
+};
 
 struct free_area {
 	struct list blocks[NR_KINDS];	/* (Z) */
@@ -45,8 +69,8 @@ struct zone {
 	struct free_area free_area[MAX_ORDERS];
 	size_t free_pages[2];	/* (Z) [CLEAN] and [DIRTY] */
 	size_t used_pages;	/* (Z) */
-	size_t peak_pages[2];	/* (Z) most used in this period and the last */
-	uint64_t period_start;	/* (Z) nanoseconds */
+	struct resident *resident;	/* (C) the node's */
+	struct resident alone;		/* of a zone that has no node */
 
 	pfn_t origin;		/* (Z) first pfn of the address space */
 	pfn_t start;		/* (C) first that is ever used */
@@ -55,9 +79,13 @@ struct zone {
 	unsigned max_order;	/* (C) 1 GiB, or less in a small window */
 	uint8_t node, type;	/* (C) */
 	uint8_t epoch;		/* (C) but in a child of _Fork */
+	uint8_t placement;	/* (A) enum placement */
+	uint32_t birth;		/* (C) 0, or the process that may use it */
 	const char *name;	/* (C) */
 
 	uint64_t grows, purges, purged_pages;	/* (Z) */
+	uint64_t reused_pages;	/* (Z) dirty ones that were handed out */
+	struct zone_huge huge;	/* (G) but where it says otherwise */
 };
 
 void zone_init(struct zone *zone, unsigned node, enum zone_type type,
@@ -75,8 +103,11 @@ void zone_give_locked(struct zone *zone, pfn_t pfn, unsigned order,
 		      unsigned kind);
 /* Takes one given free block off its list. */
 void zone_pick_locked(struct zone *zone, struct page *page);
-/* A block half of which is dirty, at least: the largest, nearly. */
-struct page *zone_take_dirty_locked(struct zone *zone);
+/*
+ * A block half of which is dirty, at least: the largest, nearly, but of the
+ * order or a pageblock at most.
+ */
+struct page *zone_take_dirty_locked(struct zone *zone, unsigned max_order);
 /* Keeps the first npages of a block that was taken; true: they are clean. */
 bool zone_cut_locked(struct zone *zone, struct page *page, unsigned order,
 		     size_t npages);
@@ -91,34 +122,38 @@ void zone_give_range_locked(struct zone *zone, pfn_t from, pfn_t to,
  */
 struct page *zone_alloc(struct zone *zone, size_t npages, size_t align,
 			unsigned *kind);
+/* Of what is present only: it does not grow, and makes no system call. */
+struct page *zone_alloc_present(struct zone *zone, size_t npages, size_t align,
+				unsigned *kind);
 void zone_free(struct zone *zone, struct page *page);
 /* Another length in place: true when page's run now has npages pages. */
 bool zone_resize(struct zone *zone, struct page *page, size_t npages);
 
+/*
+ * Of the free pages of an extra zone, those that a request for another type
+ * may take: a quarter of the zone, and 4 MiB, are kept for its own.
+ */
+size_t zone_lowmem_reserve(const struct zone *zone);
+size_t zone_lendable(const struct zone *zone);
+
 /* At least npages pages more, as one run where that is possible. */
 bool zone_grow(struct zone *zone, size_t npages);
-/* Purges dirty blocks, largest first, until target pages are left dirty. */
-size_t zone_reclaim(struct zone *zone, size_t target);
-/*
- * The dirty free pages that are kept warm for reuse: what was in use lately
- * and is not now (but no more than is in use and 64 MiB), and a little more,
- * since free pages never fit exactly. A page fault costs ten times a cleared
- * page that was kept.
- */
-size_t zone_high_watermark(const struct zone *zone);
-/* Where reclaim stops that the high watermark has started. */
-size_t zone_low_watermark(const struct zone *zone);
-/* Reclaims what is over the high watermark; after pages came back. */
-void zone_balance(struct zone *zone);
-/* "Lately" is this period and the one before it, half a second each. */
-void zone_new_period_locked(struct zone *zone);
-void zone_forget_peaks(struct zone *zone);
-
 static inline void zone_use_locked(struct zone *zone, size_t npages)
 {
-	zone->used_pages += npages;
-	zone->peak_pages[0] = max_u64(zone->peak_pages[0], zone->used_pages);
+	WRITE_ONCE(zone->used_pages, zone->used_pages + npages);
+	resident_note(zone->resident);
 }
+
+/*
+ * A block that was taken out of the free areas, typed PAGE_PCP, is free again.
+ * CLEAN: it was purged meanwhile.
+ */
+void zone_put_back(struct zone *zone, struct page *page, unsigned kind);
+/*
+ * Dirty blocks of which a page lies elsewhere than on the kernel's node go
+ * back to the kernel; returns how many pages. See stray.c.
+ */
+size_t zone_drop_strays(struct zone *zone, unsigned node);
 
 /*
  * In a child of _Fork: a zone whose lock is held by a thread that is not here

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What:  how much memory the process's control group may have.
+ * Door:  os_cgroup_limit("/proc/self/cgroup", "/sys/fs/cgroup").
+ * Locks: as os/os.h has it.
+ * Invariant: the smallest of the group's own limits and of those around it
+ *        that can be seen: memory.max and memory.high of version 2,
+ *        memory.limit_in_bytes of version 1. What cannot be read limits
+ *        nothing. Example: "4:memory:/a/b" reads memory/a/b, memory/a and
+ *        memory, where a container that sees only its own group finds that.
+ */
+#ifndef BM_OS_CGROUP_H
+#define BM_OS_CGROUP_H
+
+#include "base/compiler.h"
+
+/* Bytes; SIZE_MAX: no limit that is known. */
+size_t os_cgroup_limit(const char *groups, const char *mount);
+
+#endif

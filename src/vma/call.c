@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT */
+#include "vma/call.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+
+#include "conf/conf.h"
+#include "os/mapping.h"
+#include "vma/place.h"
+#include "vma/track.h"
+
+/* Names that older headers lack; the numbers are the kernel's ABI. */
+#ifndef MADV_WIPEONFORK
+#define MADV_WIPEONFORK 18
+#define MADV_KEEPONFORK 19
+#endif
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP 4
+#endif
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE 0x100000
+#endif
+#ifndef PROT_GROWSDOWN
+#define PROT_GROWSDOWN 0x01000000
+#define PROT_GROWSUP 0x02000000
+#endif
+
+uint32_t vma_watch;
+
+static bool tracked(void)
+{
+	return READ_ONCE(vma_watch) & VMA_TRACK;
+}
+
+bool vma_init(void)
+{
+	if (conf.mmap == MMAP_OFF)
+		return true;
+	/* What is there already; without /proc the tree fills as calls come. */
+	track_reconcile();
+	WRITE_ONCE(vma_watch,
+		   VMA_TRACK | (conf.mmap == MMAP_PLACE ? VMA_PLACE : 0u));
+	return true;
+}
+
+/* Nothing is noted while the pages of the tree are copied. */
+static bool prepared;
+
+void vma_prepare(void)
+{
+	prepared = tracked() && track_enter(0);
+}
+
+void vma_parent(void)
+{
+	if (!prepared)
+		return;
+	prepared = false;
+	track_leave();
+}
+
+void vma_child(void)
+{
+	if (!prepared) {
+		vma_recover();
+		return;
+	}
+	prepared = false;
+	track_child();
+	track_leave();
+}
+
+void vma_recover(void)
+{
+	prepared = false;
+	if (tracked())
+		track_forget();
+}
+
+static uint32_t flags_of(int prot, int flags)
+{
+	uint32_t f = (uint32_t)prot & VMA_PROT;
+	bool shared = (flags & MAP_TYPE) == MAP_SHARED ||
+		      (flags & MAP_TYPE) == MAP_SHARED_VALIDATE;
+
+	if (shared)
+		f |= VMA_SHARED;
+	/* What the kernel backs by a file of its own counts as one. */
+	if (shared || !(flags & MAP_ANONYMOUS) || flags & MAP_HUGETLB)
+		f |= VMA_FILE;
+	if (flags & MAP_GROWSDOWN)
+		f |= VMA_STACK;
+	if (flags & MAP_LOCKED)
+		f |= VMA_LOCKED;
+	return f;
+}
+
+static cold void *mmap_watched(void *addr, size_t bytes, int prot, int flags,
+			       int fd, int64_t offset, const void *who)
+{
+	bool place = READ_ONCE(vma_watch) & VMA_PLACE &&
+		     place_wants(addr, bytes, prot, flags);
+	uint32_t f = flags_of(prot, flags);
+	void *p;
+
+	if (place)
+		addr = place_hint(bytes);
+	p = os_sys_mmap(addr, bytes, prot, flags, fd, offset);
+	if (p == MAP_FAILED) {
+		/* What was in the place may have gone nevertheless. */
+		if (flags & MAP_FIXED)
+			track_miss();
+		return p;
+	}
+	if (place && place_node(p, bytes))
+		f |= VMA_NODE;
+	track_mapped((uintptr_t)p, bytes, f, (uint64_t)offset, who);
+	/* Rounded to its huge pages, or more than was asked for. */
+	if (flags & (MAP_HUGETLB | MAP_GROWSDOWN))
+		track_miss();
+	return p;
+}
+
+void *vma_mmap(void *addr, size_t bytes, int prot, int flags, int fd,
+	       int64_t offset, const void *who)
+{
+	if (likely(!READ_ONCE(vma_watch)))
+		return os_sys_mmap(addr, bytes, prot, flags, fd, offset);
+	return mmap_watched(addr, bytes, prot, flags, fd, offset, who);
+}
+
+int vma_munmap(void *addr, size_t bytes)
+{
+	struct track_call call;
+	int result;
+
+	if (likely(!tracked()))
+		return os_sys_munmap(addr, bytes);
+	track_take(&call, (uintptr_t)addr, bytes);
+	result = os_sys_munmap(addr, bytes);
+	track_taken(&call, result == 0);
+	return result;
+}
+
+void *vma_mremap(void *addr, size_t bytes, size_t new_bytes, int flags,
+		 void *new_addr)
+{
+	struct track_call call;
+	void *p;
+
+	if (likely(!tracked()))
+		return os_sys_mremap(addr, bytes, new_bytes, flags, new_addr);
+	track_take(&call, (uintptr_t)addr, bytes);
+	p = os_sys_mremap(addr, bytes, new_bytes, flags, new_addr);
+	if (p != MAP_FAILED) {
+		track_moved(&call, (uintptr_t)p, new_bytes,
+			    flags & MREMAP_DONTUNMAP);
+		return p;
+	}
+	track_taken(&call, false);
+	if (flags & MREMAP_FIXED)
+		track_miss();
+	return p;
+}
+
+/* The rest changes attributes. past_holes: where there is one it goes on. */
+static int noted(int result, const void *addr, size_t bytes, uint32_t clear,
+		 uint32_t set, bool past_holes)
+{
+	int error = errno;
+
+	if (result == 0)
+		track_change((uintptr_t)addr, bytes, clear, set);
+	else if (error != EINVAL &&
+		 (error != ENOMEM ||
+		  !track_change_partly((uintptr_t)addr, bytes, clear, set,
+				       past_holes)))
+		track_miss();
+	errno = error;
+	return result;
+}
+
+int vma_mprotect(void *addr, size_t bytes, int prot)
+{
+	int result = os_sys_mprotect(addr, bytes, prot);
+
+	if (likely(!tracked()))
+		return result;
+	/* To the end of the stack: how far is not told. */
+	if (prot & (PROT_GROWSDOWN | PROT_GROWSUP)) {
+		track_miss();
+		return result;
+	}
+	return noted(result, addr, bytes, VMA_PROT, (uint32_t)prot & VMA_PROT,
+		     false);
+}
+
+int vma_madvise(void *addr, size_t bytes, int advice)
+{
+	static const struct {
+		int advice;
+		uint32_t clear, set;
+	} kept[] = {
+		{ MADV_HUGEPAGE, VMA_NO_HUGE, VMA_HUGE },
+		{ MADV_NOHUGEPAGE, VMA_HUGE, VMA_NO_HUGE },
+		{ MADV_DONTFORK, 0, VMA_NO_FORK },
+		{ MADV_DOFORK, VMA_NO_FORK, 0 },
+		{ MADV_WIPEONFORK, 0, VMA_WIPE },
+		{ MADV_KEEPONFORK, VMA_WIPE, 0 },
+		{ MADV_DONTDUMP, 0, VMA_NO_DUMP },
+		{ MADV_DODUMP, VMA_NO_DUMP, 0 },
+	};
+	int result = os_sys_madvise(addr, bytes, advice);
+
+	if (likely(!tracked()))
+		return result;
+	for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
+		if (kept[i].advice == advice)
+			return noted(result, addr, bytes, kept[i].clear,
+				     kept[i].set, true);
+	return result;
+}
+
+int vma_mlock(const void *addr, size_t bytes)
+{
+	int result = os_sys_mlock(addr, bytes);
+
+	return tracked() ? noted(result, addr, bytes, 0, VMA_LOCKED, false)
+			 : result;
+}
+
+int vma_mlock2(const void *addr, size_t bytes, unsigned flags)
+{
+	int result = os_sys_mlock2(addr, bytes, flags);
+
+	return tracked() ? noted(result, addr, bytes, 0, VMA_LOCKED, false)
+			 : result;
+}
+
+int vma_munlock(const void *addr, size_t bytes)
+{
+	int result = os_sys_munlock(addr, bytes);
+
+	return tracked() ? noted(result, addr, bytes, VMA_LOCKED, 0, false)
+			 : result;
+}
+
+int vma_mlockall(int flags)
+{
+	int result = os_sys_mlockall(flags);
+
+	if (tracked() && result == 0)
+		track_lock_all(flags & MCL_CURRENT, flags & MCL_FUTURE);
+	return result;
+}
+
+int vma_munlockall(void)
+{
+	int result = os_sys_munlockall();
+
+	if (tracked() && result == 0)
+		track_lock_all(false, false);
+	return result;
+}

@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: MIT */
+#include "zone/balance.h"
+
+#include "conf/conf.h"
+#include "os/os.h"
+#include "zone/backing.h"
+#include "zone/quota.h"
+
+struct balance balance;
+
+/*
+ * All that there are. A zone that joined its node's has left its own, which
+ * stays listed and counts nothing.
+ */
+enum { RESIDENTS_MAX = 512 };
+static struct resident *residents[RESIDENTS_MAX];	/* (A) only added to */
+static unsigned nr_residents;				/* (A) */
+
+static void enlist(struct resident *r)
+{
+	for (unsigned i = 0; i < nr_residents; i++)
+		if (residents[i] == r)
+			return;
+	if (nr_residents == RESIDENTS_MAX)
+		return;
+	residents[nr_residents] = r;
+	store_release(&nr_residents, nr_residents + 1);
+}
+
+void resident_add(struct resident *r, struct zone *zone)
+{
+	r->zones[r->nr_zones++] = zone;
+	zone->resident = r;
+	enlist(r);
+}
+
+static bool counts(const struct resident *r)
+{
+	return r->nr_zones && r->zones[0]->resident == r;
+}
+
+/* The next one that counts, from *at on; NULL: that was all. */
+static struct resident *next_resident(unsigned *at)
+{
+	while (*at < load_acquire(&nr_residents)) {
+		struct resident *r = residents[(*at)++];
+
+		if (counts(r))
+			return r;
+	}
+	return NULL;
+}
+
+static size_t sum(size_t (*figure)(const struct resident *r))
+{
+	size_t total = 0;
+	struct resident *r;
+
+	for (unsigned i = 0; (r = next_resident(&i));)
+		total += figure(r);
+	return total;
+}
+
+size_t resident_used(const struct resident *r)
+{
+	size_t used = 0;
+
+	for (unsigned i = 0; i < r->nr_zones; i++)
+		used += READ_ONCE(r->zones[i]->used_pages);
+	return used;
+}
+
+size_t resident_dirty(const struct resident *r)
+{
+	size_t dirty = 0;
+
+	for (unsigned i = 0; i < r->nr_zones; i++)
+		dirty += READ_ONCE(r->zones[i]->free_pages[DIRTY]);
+	return dirty;
+}
+
+static size_t present(const struct resident *r)
+{
+	size_t pages = 0;
+
+	for (unsigned i = 0; i < r->nr_zones; i++)
+		pages += READ_ONCE(r->zones[i]->present) - r->zones[i]->start;
+	return pages;
+}
+
+static size_t refaults(const struct resident *r)
+{
+	return READ_ONCE(r->refaults);
+}
+
+static size_t stalls(const struct resident *r)
+{
+	return READ_ONCE(r->stalls);
+}
+
+size_t residents_used(void)
+{
+	return sum(resident_used);
+}
+
+size_t residents_dirty(void)
+{
+	return sum(resident_dirty);
+}
+
+size_t residents_present(void)
+{
+	return sum(present);
+}
+
+uint64_t residents_refaults(void)
+{
+	return sum(refaults);
+}
+
+uint64_t residents_stalls(void)
+{
+	return sum(stalls);
+}
+
+void balance_set_slack(size_t bytes)
+{
+	WRITE_ONCE(balance.slack, max_u64(1, bytes >> topo.page_shift));
+}
+
+/* What is kept whatever the program did: for pages that do not fit. */
+static size_t slack(size_t used)
+{
+	size_t set = READ_ONCE(balance.slack);
+
+	if (set)
+		return set;
+	return (MIB(8) >> topo.page_shift) + used / 8;
+}
+
+/* Of a program that grows and has no use for its free pages. */
+static size_t least_slack(size_t used)
+{
+	return (KIB(256) >> topo.page_shift) + used / 32;
+}
+
+static size_t wanted(const struct resident *r, size_t used)
+{
+	size_t lately = max_u64(READ_ONCE(r->peak[0]), READ_ONCE(r->peak[1]));
+	size_t more = lately > used ? lately - used : 0;
+
+	return min_u64(more, (MIB(64) >> topo.page_shift) + used);
+}
+
+size_t resident_high(const struct resident *r)
+{
+	size_t used = resident_used(r);
+
+	return wanted(r, used) + slack(used);
+}
+
+size_t resident_low(const struct resident *r)
+{
+	return resident_high(r) - slack(resident_used(r)) / 2;
+}
+
+/*
+ * Blocks that come and go take their pages from the dirty ones, so these were
+ * few at some moment; what was never taken is not wanted. Say 55 MiB were
+ * dirty, 52 of them for 100 ms: of a slack of 19 MiB nothing is left but the
+ * least. Had there been 2 MiB at some time, it would be 17.
+ */
+static size_t high_for_fresh(const struct resident *r)
+{
+	size_t used = resident_used(r), keep = slack(used);
+	size_t idle = min_u64(READ_ONCE(r->least_dirty[0]),
+			      READ_ONCE(r->least_dirty[1]));
+
+	return wanted(r, used) +
+	       max_u64(keep > idle ? keep - idle : 0, least_slack(used));
+}
+
+void resident_note(struct resident *r)
+{
+	size_t used = resident_used(r), dirty = resident_dirty(r);
+
+	if (used > READ_ONCE(r->peak[0]))
+		WRITE_ONCE(r->peak[0], used);
+	if (dirty < READ_ONCE(r->least_dirty[0]))
+		WRITE_ONCE(r->least_dirty[0], dirty);
+}
+
+void resident_new_period(struct resident *r)
+{
+	size_t used = resident_used(r);
+
+	/* A peak of long ago counts for what is resident, at most. */
+	WRITE_ONCE(r->peak[1], min_u64(READ_ONCE(r->peak[0]),
+				       used + resident_dirty(r)));
+	WRITE_ONCE(r->peak[0], used);
+}
+
+void resident_forget_peaks(struct resident *r)
+{
+	resident_new_period(r);
+	resident_new_period(r);
+}
+
+enum { PERIOD_NS = 500000000, MOMENT_NS = PERIOD_NS / 10 };
+
+static bool over(uint64_t *start, uint64_t now, uint64_t length)
+{
+	uint64_t was = READ_ONCE(*start);
+
+	return now - was > length &&
+	       __atomic_compare_exchange_n(start, &was, now, false,
+					   __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+}
+
+static void tick(struct resident *r)
+{
+	uint64_t now = os_now();
+
+	if (over(&r->period_start, now, PERIOD_NS)) {
+		resident_new_period(r);
+		WRITE_ONCE(r->purged, 0);
+		/* Perhaps somebody can by now. */
+		if (READ_ONCE(balance.idle) == IDLE_SEEN &&
+		    !READ_ONCE(balance.helper))
+			WRITE_ONCE(balance.idle, IDLE_NONE);
+	}
+	if (over(&r->moment_start, now, MOMENT_NS)) {
+		WRITE_ONCE(r->least_dirty[1], READ_ONCE(r->least_dirty[0]));
+		WRITE_ONCE(r->least_dirty[0], resident_dirty(r));
+	}
+}
+
+static struct zone *dirtiest(struct resident *r)
+{
+	struct zone *most = r->zones[0];
+
+	for (unsigned i = 1; i < r->nr_zones; i++)
+		if (READ_ONCE(r->zones[i]->free_pages[DIRTY]) >
+		    READ_ONCE(most->free_pages[DIRTY]))
+			most = r->zones[i];
+	return most;
+}
+
+/* How much one call gives back: two milliseconds of the kernel's time. */
+static size_t batch(void)
+{
+	return max_u64(MIB(32) >> topo.page_shift,
+		       (size_t)1 << topo.pageblock_order);
+}
+
+/* What is left behind for longer than this is worth a helper's while. */
+static size_t idle_floor(void)
+{
+	return MIB(16) >> topo.page_shift;
+}
+
+static size_t purge(struct zone *zone, size_t target, size_t most);
+
+/* Down to target, but no more than so many pages. Returns how many. */
+static size_t reclaim_to(struct resident *r, size_t target, size_t most)
+{
+	size_t dirty, done = 0;
+
+	while (done < most && (dirty = resident_dirty(r)) > target) {
+		struct zone *zone = dirtiest(r);
+		size_t has = READ_ONCE(zone->free_pages[DIRTY]);
+		size_t surplus = dirty - target;
+		size_t n = purge(zone, has > surplus ? has - surplus : 0,
+				 most - done);
+
+		if (!n)
+			break;
+		done += n;
+	}
+	WRITE_ONCE(r->purged, READ_ONCE(r->purged) + done);
+	if (done >= most)
+		WRITE_ONCE(r->stalls, READ_ONCE(r->stalls) + 1);
+	return done;
+}
+
+void zone_balance(struct zone *zone, size_t freed)
+{
+	struct resident *r = zone->resident;
+	size_t dirty = resident_dirty(r), most = batch();
+
+	if (dirty <= slack(resident_used(r)) || !zone_purges(zone))
+		return;
+	tick(r);
+	if (conf.reclaim == RECLAIM_OFF || READ_ONCE(balance.hold))
+		return;
+	if (dirty > resident_high(r)) {
+		huge_look(zone);
+		if (!READ_ONCE(balance.helper))
+			most = max_u64(most, freed);
+		reclaim_to(r, resident_low(r), most);
+	}
+	if (READ_ONCE(balance.idle) == IDLE_NONE && dirty > idle_floor())
+		WRITE_ONCE(balance.idle, IDLE_LEFT);
+}
+
+/* Memory that went back within this period is wanted after all. */
+static void note_refault(struct resident *r, size_t npages)
+{
+	size_t purged = READ_ONCE(r->purged), n = min_u64(purged, npages);
+
+	WRITE_ONCE(r->purged, purged - n);
+	WRITE_ONCE(r->refaults, READ_ONCE(r->refaults) + n);
+}
+
+void zone_took_fresh(struct zone *zone, size_t npages)
+{
+	struct resident *r = zone->resident;
+	size_t dirty = resident_dirty(r), high;
+
+	if (READ_ONCE(quota.on))
+		quota_keep();
+	if (READ_ONCE(r->purged))
+		note_refault(r, npages);
+	if (dirty <= least_slack(resident_used(r)))
+		return;
+	tick(r);
+	if (conf.reclaim == RECLAIM_OFF)
+		return;
+	high = high_for_fresh(r);
+	if (dirty > high)
+		reclaim_to(r, high, max_u64(batch(), npages));
+}
+
+size_t residents_idle(void)
+{
+	struct resident *r;
+	size_t idle = 0;
+
+	for (unsigned i = 0; (r = next_resident(&i));) {
+		size_t dirty = resident_dirty(r), keep;
+
+		tick(r);
+		keep = high_for_fresh(r);
+		if (zone_purges(r->zones[0]) && dirty > keep)
+			idle += dirty - keep;
+	}
+	return idle;
+}
+
+size_t residents_reclaim(size_t npages, size_t most)
+{
+	struct resident *r;
+	size_t done = 0;
+
+	for (unsigned i = 0; done < npages && done < most &&
+			     (r = next_resident(&i));) {
+		size_t dirty = resident_dirty(r), left = npages - done;
+
+		done += reclaim_to(r, dirty > left ? dirty - left : 0,
+				   most - done);
+	}
+	return done;
+}
+
+void zone_put_back(struct zone *zone, struct page *page, unsigned kind)
+{
+	unsigned order = page->order;
+
+	lock(&zone->lock, LOCK_ZONE);
+	page->type = PAGE_NONE;
+	zone_give_locked(zone, pfn_of(page), order, kind);
+	if (kind == CLEAN) {
+		zone->purges++;
+		zone->purged_pages += (size_t)1 << order;
+	}
+	unlock(&zone->lock, LOCK_ZONE);
+}
+
+/*
+ * Dirty blocks, largest first, down to target; of a large one no more than
+ * most. What counts is what was dirty: of a mixed block the rest costs little.
+ */
+static size_t purge(struct zone *zone, size_t target, size_t most)
+{
+	unsigned max_order = log2_floor(max_u64(most, 1));
+	size_t done = 0;
+
+	if (!zone_purges(zone))
+		return 0;
+	while (done < most) {
+		struct page *page = NULL;
+		unsigned order = 0;
+		size_t dirty;
+		bool purged;
+
+		lock(&zone->lock, LOCK_ZONE);
+		dirty = zone->free_pages[DIRTY];
+		if (zone->free_pages[DIRTY] > target &&
+		    !huge_keeps_locked(zone, target)) {
+			page = zone_take_dirty_locked(zone, max_order);
+			order = page->order;
+			page->type = PAGE_PCP;
+			dirty -= zone->free_pages[DIRTY];
+		}
+		unlock(&zone->lock, LOCK_ZONE);
+		if (!page)
+			return done;
+		purged = os_purge(page_address(page),
+				  (size_t)1 << (order + topo.page_shift));
+		zone_put_back(zone, page, purged ? CLEAN : DIRTY);
+		if (!purged)
+			return done;
+		done += dirty;
+	}
+	return done;
+}
+
+size_t zone_reclaim(struct zone *zone, size_t target)
+{
+	return purge(zone, target, SIZE_MAX);
+}
