@@ -31,29 +31,49 @@
 #   are not wrapped) with BM_SLOW set: a factor for time limits.
 
 UNIT_TESTS =
+WINDOW_TESTS =
+WHOLE_TESTS =
 CMOCKA_TESTS = tests/api/malloc tests/api/calloc tests/api/realloc \
-	tests/api/aligned tests/api/control
+	tests/api/aligned tests/api/control \
+	tests/api/pages tests/api/cache tests/api/pool tests/api/vmalloc \
+	tests/api/kmalloc tests/api/heap tests/api/hooks
 STRESS_TESTS = tests/stress/model tests/stress/pipeline tests/stress/threads
 # The whole process runs on our heap.
 PROCESS_TESTS = tests/stress/sleepers tests/stress/manycpus \
 	tests/life/early tests/life/forks tests/life/signals \
 	tests/life/exitrace tests/life/vforks tests/life/vlimit \
 	tests/life/rlimits tests/life/dlopened tests/life/everypoint \
-	tests/life/refused tests/life/sigfork tests/stress/mappings
+	tests/life/refused tests/life/sigfork tests/stress/mappings \
+	tests/stress/sparse tests/stress/idle tests/stress/limit \
+	tests/mmap/conform
+# Of several nodes: built here, run in guests (make check-numa); not linked with
+# the library, so that they measure other allocators too.
+NUMA_TESTS = tests/numa/placement tests/numa/fallback tests/numa/hotplug \
+	tests/numa/policy tests/numa/late
+NUMA_FILES = tests/numa/cc tests/numa/check tests/numa/fetch tests/numa/guest \
+	tests/numa/guests.list tests/numa/image.py tests/numa/init \
+	tests/numa/leave.c tests/numa/numa.h tests/numa/red.sh tests/numa/shares tests/numa/suite
 SCRIPT_TESTS = tests/api/operators.sh tests/api/module.sh tests/api/views.sh \
-	tests/misuse/run.sh tests/stress/options.sh tests/life/secure.sh tests/life/core.sh \
+	tests/misuse/run.sh tests/examples.sh tests/stress/options.sh tests/life/secure.sh tests/life/core.sh \
 	tests/life/overcommit.sh tests/life/deepbind.sh tests/programs/compilers.sh \
-	tests/programs/git.sh tests/programs/python.sh \
+	tests/programs/git.sh tests/programs/mmap.sh tests/programs/python.sh \
 	tests/programs/redis.sh tests/programs/scripting.sh \
 	tests/programs/sqlite.sh tests/programs/tools.sh \
 	tests/bench/google.sh tests/bench/programs.sh tests/bench/rows.sh \
 	tests/bench/trace.sh tests/can-fail.sh \
-	tests/bench/runner.sh
+	tests/bench/runner.sh tests/numa/short.sh
 TEST_FILES = tests/unit/unit.h tests/lib/t.h tests/lib/t_names.h tests/lib/cm.h \
 	tests/bench/fake_rows tests/bench/stats.py tests/lib/lib.sh tests/lib/broken.c tests/programs/programs.sh \
 	tests/api/operators.cpp tests/api/module.cpp tests/api/module_host.c \
-	$(MISUSE_FILES)
+	$(MISUSE_FILES) $(NUMA_FILES)
 MISUSE_FILES = tests/misuse/misuse.h \
+	tests/misuse/cache_destroyed.c \
+	tests/misuse/cache_double_free.c \
+	tests/misuse/cache_double_free_later.c \
+	tests/misuse/cache_live.c \
+	tests/misuse/cache_misaligned.c \
+	tests/misuse/cache_none.c \
+	tests/misuse/cache_other.c \
 	tests/misuse/conf_bad_value.c \
 	tests/misuse/conf_bad_values.c \
 	tests/misuse/conf_noise.c \
@@ -77,11 +97,21 @@ MISUSE_FILES = tests/misuse/misuse.h \
 	tests/misuse/foreign_usable.c \
 	tests/misuse/foreign_wild.c \
 	tests/misuse/foreign_window.c \
+	tests/misuse/heap_destroyed.c \
+	tests/misuse/heap_double_free.c \
+	tests/misuse/heap_large_double_free.c \
+	tests/misuse/heap_other.c \
 	tests/misuse/misaligned_flushed.c \
 	tests/misuse/misaligned_odd.c \
 	tests/misuse/misaligned_small.c \
 	tests/misuse/not_the_start.c \
 	tests/misuse/not_the_start_page.c \
+	tests/misuse/page_double_free.c \
+	tests/misuse/page_exact.c \
+	tests/misuse/page_inner.c \
+	tests/misuse/page_none.c \
+	tests/misuse/page_of_slab.c \
+	tests/misuse/page_wrong_order.c \
 	tests/misuse/realloc_not_the_start.c \
 	tests/misuse/size_mismatch.c \
 	tests/misuse/size_mismatch_delete.c \
@@ -89,7 +119,14 @@ MISUSE_FILES = tests/misuse/misuse.h \
 
 API_TESTS = $(STRESS_TESTS)
 if HAVE_CMOCKA
-UNIT_TESTS += tests/unit/base tests/unit/conf tests/unit/zone tests/unit/slab
+# Compares with what the kernel says of the process: no tool's mappings in it.
+WHOLE_TESTS += tests/mmap/model
+# These lay out windows of a machine's size and fork with wiped pages: not for
+# valgrind, nor for an emulated process (guests run them on arm64).
+WINDOW_TESTS += tests/unit/node tests/unit/special tests/unit/huge
+UNIT_TESTS += tests/unit/base tests/unit/conf tests/unit/sysfs \
+	tests/unit/topo tests/unit/policy tests/unit/zone tests/unit/slab \
+	tests/numa/agree
 API_TESTS += $(CMOCKA_TESTS)
 endif
 
@@ -106,6 +143,20 @@ tests_api_aligned_CFLAGS = $(TEST_CFLAGS)
 tests_api_aligned_LDADD = $(CMOCKA_API_LIBS)
 tests_api_control_CFLAGS = $(TEST_CFLAGS)
 tests_api_control_LDADD = $(CMOCKA_API_LIBS)
+tests_api_pages_CFLAGS = $(TEST_CFLAGS)
+tests_api_pages_LDADD = $(CMOCKA_API_LIBS)
+tests_api_cache_CFLAGS = $(TEST_CFLAGS)
+tests_api_cache_LDADD = $(CMOCKA_API_LIBS)
+tests_api_pool_CFLAGS = $(TEST_CFLAGS)
+tests_api_pool_LDADD = $(CMOCKA_API_LIBS)
+tests_api_vmalloc_CFLAGS = $(TEST_CFLAGS)
+tests_api_vmalloc_LDADD = $(CMOCKA_API_LIBS)
+tests_api_kmalloc_CFLAGS = $(TEST_CFLAGS)
+tests_api_kmalloc_LDADD = $(CMOCKA_API_LIBS)
+tests_api_heap_CFLAGS = $(TEST_CFLAGS)
+tests_api_heap_LDADD = $(CMOCKA_API_LIBS)
+tests_api_hooks_CFLAGS = $(TEST_CFLAGS)
+tests_api_hooks_LDADD = $(CMOCKA_API_LIBS)
 tests_stress_model_CFLAGS = $(TEST_CFLAGS)
 tests_stress_pipeline_CFLAGS = $(TEST_CFLAGS)
 tests_stress_threads_CFLAGS = $(TEST_CFLAGS)
@@ -123,24 +174,38 @@ tests_life_everypoint_CFLAGS = $(TEST_CFLAGS)
 tests_life_refused_CFLAGS = $(TEST_CFLAGS)
 tests_life_sigfork_CFLAGS = $(TEST_CFLAGS)
 tests_stress_mappings_CFLAGS = $(TEST_CFLAGS)
+tests_stress_sparse_CFLAGS = $(TEST_CFLAGS)
+tests_stress_idle_CFLAGS = $(TEST_CFLAGS)
+tests_stress_limit_CFLAGS = $(TEST_CFLAGS)
+tests_numa_placement_CFLAGS = $(TEST_CFLAGS)
+tests_numa_fallback_CFLAGS = $(TEST_CFLAGS)
+tests_numa_hotplug_CFLAGS = $(TEST_CFLAGS)
+tests_numa_policy_CFLAGS = $(TEST_CFLAGS)
+tests_numa_late_CFLAGS = $(TEST_CFLAGS)
 # Not linked with the library: these run themselves under the preload, or open
 # the library.
 tests_life_vforks_LDADD =
 tests_life_vlimit_LDADD =
 tests_life_rlimits_LDADD =
 tests_life_dlopened_LDADD =
+tests_mmap_conform_LDADD =
+tests_numa_placement_LDADD =
+tests_numa_fallback_LDADD =
+tests_numa_hotplug_LDADD =
+tests_numa_policy_LDADD =
+tests_numa_late_LDADD =
 
 # What the targets check-asan (bm_ names only), check-clang, check-valgrind and
 # check-arm64 run.
-ASAN_TESTS = $(UNIT_TESTS) $(API_TESTS)
-CLANG_TESTS = $(UNIT_TESTS) $(API_TESTS)
+ASAN_TESTS = $(UNIT_TESTS) $(WINDOW_TESTS) $(API_TESTS)
+CLANG_TESTS = $(UNIT_TESTS) $(WINDOW_TESTS) $(WHOLE_TESTS) $(API_TESTS)
 VALGRIND_TESTS = $(UNIT_TESTS) $(CMOCKA_TESTS)
 ARM64_TESTS = $(UNIT_TESTS) $(API_TESTS)
 
-check_PROGRAMS += $(UNIT_TESTS) $(API_TESTS)
-TESTS += $(UNIT_TESTS) $(API_TESTS)
+check_PROGRAMS += $(UNIT_TESTS) $(WINDOW_TESTS) $(WHOLE_TESTS) $(API_TESTS)
+TESTS += $(UNIT_TESTS) $(WINDOW_TESTS) $(WHOLE_TESTS) $(API_TESTS)
 if REPLACE
-check_PROGRAMS += $(PROCESS_TESTS)
+check_PROGRAMS += $(PROCESS_TESTS) $(NUMA_TESTS)
 TESTS += $(PROCESS_TESTS) $(SCRIPT_TESTS)
 endif
 EXTRA_DIST += $(SCRIPT_TESTS) $(TEST_FILES)
@@ -150,7 +215,23 @@ tests_unit_base_CPPFLAGS = $(UNIT_TEST_CPPFLAGS)
 tests_unit_base_LDADD = $(UNIT_LIBS)
 tests_unit_conf_CPPFLAGS = $(UNIT_TEST_CPPFLAGS)
 tests_unit_conf_LDADD = $(UNIT_LIBS)
+tests_unit_sysfs_CPPFLAGS = $(UNIT_TEST_CPPFLAGS)
+tests_unit_sysfs_LDADD = $(UNIT_LIBS)
+tests_unit_policy_CPPFLAGS = $(UNIT_TEST_CPPFLAGS)
+tests_unit_policy_LDADD = $(UNIT_LIBS)
+tests_numa_agree_CPPFLAGS = $(UNIT_TEST_CPPFLAGS)
+tests_numa_agree_LDADD = $(UNIT_LIBS) $(NUMA_LIBS)
+tests_unit_topo_CPPFLAGS = $(UNIT_TEST_CPPFLAGS)
+tests_unit_topo_LDADD = $(UNIT_LIBS)
 tests_unit_zone_CPPFLAGS = $(UNIT_TEST_CPPFLAGS)
 tests_unit_zone_LDADD = $(UNIT_LIBS)
+tests_unit_node_CPPFLAGS = $(UNIT_TEST_CPPFLAGS)
+tests_unit_node_LDADD = $(UNIT_LIBS)
+tests_unit_special_CPPFLAGS = $(UNIT_TEST_CPPFLAGS)
+tests_unit_special_LDADD = $(UNIT_LIBS)
+tests_unit_huge_CPPFLAGS = $(UNIT_TEST_CPPFLAGS)
+tests_unit_huge_LDADD = $(UNIT_LIBS)
+tests_mmap_model_CPPFLAGS = $(UNIT_TEST_CPPFLAGS)
+tests_mmap_model_LDADD = $(UNIT_LIBS)
 tests_unit_slab_CPPFLAGS = $(UNIT_TEST_CPPFLAGS)
 tests_unit_slab_LDADD = $(UNIT_LIBS)

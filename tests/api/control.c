@@ -381,7 +381,7 @@ static void views(void **state)
 
 	(void)state;
 	NEED(p_print);
-	for (v = BM_VIEW_STATS; v <= BM_VIEW_SLABINFO; v++) {
+	for (v = BM_VIEW_STATS; v <= BM_VIEW_PAGETYPEINFO; v++) {
 		char path[] = "/tmp/bm-view-XXXXXX";
 		int fd = mkstemp(path);
 		ssize_t n;
@@ -401,6 +401,10 @@ static void views(void **state)
 		}
 		if (v == BM_VIEW_ZONEINFO)
 			assert_int_equal(strncmp(buf, "Node 0, zone ", 13), 0);
+		if (v == BM_VIEW_PAGETYPEINFO) {
+			assert_int_equal(strncmp(buf, "Page block order: ", 18), 0);
+			assert_non_null(strstr(buf, "\nNumber of blocks type "));
+		}
 		if (v == BM_VIEW_SLABINFO) {
 			assert_int_equal(strncmp(buf, "slabinfo - version: 2.1\n", 24), 0);
 			assert_non_null(strstr(buf, "\n# name "));

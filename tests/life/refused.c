@@ -18,6 +18,7 @@ static const struct call {
 	{ "membarrier", __NR_membarrier },
 	{ "mremap", __NR_mremap },
 	{ "madvise", __NR_madvise },
+	{ "mincore", __NR_mincore },
 	{ "mbind", __NR_mbind },
 	{ "get_mempolicy", __NR_get_mempolicy },
 	{ "set_mempolicy", __NR_set_mempolicy },
@@ -32,13 +33,22 @@ static const struct call {
 	{ "mlock", __NR_mlock },
 	{ "gettid", __NR_gettid },
 	{ "clock_gettime", __NR_clock_gettime },
+	{ "rt_sigprocmask", __NR_rt_sigprocmask },
+	{ "getuid", __NR_getuid },
+	/* Of threads only, since libc forks by it. */
+	{ "clone", __NR_clone },
 };
 
 static void refuse(int nr, int err)
 {
+	/* All but clone: whatever its first argument is. */
+	unsigned all = nr == __NR_clone ? CLONE_THREAD : 0;
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)nr, 0, 1),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)nr, 0, 4),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args)),
+		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, all),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, all, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)err),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
@@ -108,18 +118,24 @@ static int child(void)
 	}
 	free(p);
 	free(thread((void *)20));
+	usleep(600000);	/* a round of the thread that gives back */
 	return t_sabotage("exit");
 }
 
 int main(int argc, char **argv)
 {
 	static const int errs[] = { EPERM, ENOSYS, ENOMEM, EAGAIN };
+	const char *old = getenv("BUDDYMALLOC_CONF");
+	char conf[300];
 	size_t i, k;
 
 	(void)argv;
-	t_start("life/refused", 100);
+	t_start("life/refused", 200);
 	if (argc > 1)
 		return child();
+	/* Whatever gives memory back is to meet the refusals too. */
+	snprintf(conf, sizeof(conf), "reclaim:thread,%s", old ? old : "");
+	setenv("BUDDYMALLOC_CONF", conf, 1);
 	for (i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
 		for (k = 0; k < 4; k++) {
 			char what[64];

@@ -29,7 +29,7 @@ one() {
 
 for f in "$tests"/misuse/*.c; do
 	b=$tmp/$(basename "$f" .c)
-	"${CC:-cc}" -std=gnu11 -O1 -w -fno-builtin -pthread "$f" -o "$b" "$lib" \
+	"${CC:-cc}" -std=gnu11 -O1 -w -fno-builtin -pthread -I"$top_srcdir/include" "$f" -o "$b" "$lib" \
 		-Wl,-rpath,"$(dirname "$lib")" || fail "$f does not compile"
 	words=$(sed -n 's/^.*conf: //p' "$f" | sed 's, *\*/$,,')
 	one "$f" "$b" "$words" ''
@@ -38,7 +38,7 @@ for f in "$tests"/misuse/*.c; do
 	*) one "$f" "$b" "${words:+$words,}check:on" '' ;;
 	esac
 	# the same without the library at link time (where it names nothing of ours)
-	"${CC:-cc}" -std=gnu11 -O1 -w -fno-builtin -pthread "$f" -o "$b.plain" 2>/dev/null || continue
+	"${CC:-cc}" -std=gnu11 -O1 -w -fno-builtin -pthread -I"$top_srcdir/include" "$f" -o "$b.plain" 2>/dev/null || continue
 	one "$f" "$b.plain" "$words" "$preload"
 done
 [ $bad = 0 ] || fail "$bad of $n"

@@ -7,7 +7,7 @@
 #include "../lib/t.h"
 #include "buddymalloc.h"
 
-enum { N = 1000, STACK = 64 << 10, BLOCK = 1000 };
+enum { N = 1000, STACK = 256 << 10, BLOCK = 1000 };	/* arm64 wants 128 KiB */
 
 static pthread_barrier_t born;
 static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
@@ -64,7 +64,7 @@ static void measure(pid_t *pid, int n, size_t *extra, int fd)
 		pthread_mutex_lock(&gate);
 		for (i = 0; i < n; i++) {
 			pthread_attr_init(&attr);
-			pthread_attr_setstack(&attr, stacks + (size_t)i * STACK, STACK);
+			T_CHECK(!pthread_attr_setstack(&attr, stacks + (size_t)i * STACK, STACK));
 			T_CHECK(!pthread_create(&th[i], &attr, sleeper, &kept[i]));
 		}
 		pthread_barrier_wait(&born);

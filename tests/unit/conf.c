@@ -34,6 +34,11 @@ static void test_good(void **state)
 	assert_int_equal(conf.check, 1);
 	assert_int_equal(conf.window, GIB(64));
 	assert_int_equal(conf.slots, 256);
+	assert_int_equal(conf.hugepages, HUGEPAGES_AUTO);
+	parse("hugepages:always");
+	assert_int_equal(conf.hugepages, HUGEPAGES_ALWAYS);
+	parse("hugepages:never");
+	assert_int_equal(conf.hugepages, HUGEPAGES_NEVER);
 	parse("");
 	assert_string_equal(said, "");
 	parse(",, rseq:fake ,");
@@ -43,6 +48,11 @@ static void test_good(void **state)
 	assert_non_null(strstr(said, "buddymalloc: rseq:auto|off|fake: "));
 	assert_non_null(strstr(said, "buddymalloc: slots:N: "));
 	conf.help = 0;
+	parse("numa:interleave,sysfs:/tmp/b");
+	assert_int_equal(conf.numa, NUMA_INTERLEAVE);
+	assert_string_equal(conf.sysfs, "/tmp/b");
+	parse("numa:off");
+	assert_int_equal(conf.numa, NUMA_OFF);
 	parse("trace:/tmp/a");
 	assert_string_equal(conf.trace, "/tmp/a");
 	conf.trace[0] = 0;
@@ -63,6 +73,10 @@ static void test_bad(void **state)
 	parse("rseq");
 	assert_string_equal(said, WHERE "bad value '' for 'rseq' "
 					"(auto|off|fake), ignored\n");
+	parse("numa:on");
+	assert_string_equal(said, WHERE "bad value 'on' for 'numa' "
+					"(local|interleave|off), ignored\n");
+	assert_int_equal(conf.numa, NUMA_LOCAL);
 	parse("slots:2x");
 	assert_string_equal(said, WHERE
 			    "bad value '2x' for 'slots' (N), ignored\n");

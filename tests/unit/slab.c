@@ -71,7 +71,7 @@ static void check_apart(struct cache *cache)
 	for (unsigned i = 1; i < n; i++)
 		assert_true((char *)sorted[i] - (char *)sorted[i - 1] >=
 			    (ptrdiff_t)cache->size);
-	assert_int_equal(cache->node->nr_out, n);
+	assert_int_equal(cache->first_node->nr_out, n);
 }
 
 static void run_model(struct cache *cache)
@@ -113,7 +113,7 @@ static void run_model(struct cache *cache)
 		}
 		if (op % 100 == 0)
 			check_apart(cache);
-		if (cache->node->nr_out > OUT - 128) {
+		if (cache->first_node->nr_out > OUT - 128) {
 			for (unsigned i = 0; i < OUT; i++)
 				if (out[i])
 					slab_put(cache, NULL, &out[i], 1);
@@ -124,11 +124,11 @@ static void run_model(struct cache *cache)
 		if (out[i])
 			slab_put(cache, &pcp, &out[i], 1);
 	memset(out, 0, sizeof(out));
-	assert_int_equal(cache->node->nr_out, 0);
-	assert_true(cache->node->nr_slabs <= 1);
+	assert_int_equal(cache->first_node->nr_out, 0);
+	assert_true(cache->first_node->nr_slabs <= 1);
 	caches_shrink();
-	assert_int_equal(cache->node->nr_slabs, 0);
-	node_drain(0, &pcp);
+	assert_int_equal(cache->first_node->nr_slabs, 0);
+	node_drain(&pcp);
 	assert_int_equal(pcp.count, 0);
 }
 

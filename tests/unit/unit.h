@@ -33,7 +33,7 @@ static inline uint64_t unit_below(uint64_t n)
 /* A window with one node, as the start-up makes it. */
 static inline void unit_machine(size_t window_bytes)
 {
-	topo_init(2);
+	topo_init(2, "/sys");
 	assert_true(window_init(window_bytes));
 	assert_true(nodes_init());
 }

@@ -7,6 +7,7 @@
  */
 #include "unit.h"
 #include "os/os.h"
+#include "zone/backing.h"
 #include "zone/pcp.h"
 
 enum { PAGES = 16384, RUNS = 600 };
@@ -293,31 +294,67 @@ static void test_same_place(void **state)
 static void test_watermarks(void **state)
 {
 	size_t n = MIB(40) >> topo.page_shift;
+	unsigned order = log2_floor(n / 640);	/* the lists do not grow the zone */
 	struct pcp pcp = { .count = 0 };
 	struct page *page[640];
 	unsigned kind;
 
 	(void)state;
 	zone_reclaim(zone, 0);
-	for (int i = 0; i < 2; i++)
-		zone_new_period_locked(zone);
-	zone->period_start = os_now();
+	resident_forget_peaks(zone->resident);
+	zone->resident->period_start = os_now();
 	page[0] = zone_alloc(zone, n, 1, &kind);
 	zone_free(zone, page[0]);
 	assert_true(zone->free_pages[DIRTY] >= n);
-	for (int i = 0; i < 2; i++)
-		zone_new_period_locked(zone);
+	resident_forget_peaks(zone->resident);
 	page[0] = zone_alloc(zone, 1, 1, &kind);
 	zone_free(zone, page[0]);
 	assert_true(zone->free_pages[DIRTY] < n / 2);
 
+	for (int i = 0; i < 640; i++) {
+		page[i] = pcp_alloc(&pcp, zone, order, &kind);
+		assert_non_null(page[i]);
+	}
+	zone->resident->peak[0] = zone->resident->peak[1] = 0;
 	for (int i = 0; i < 640; i++)
-		page[i] = pcp_alloc(&pcp, zone, 4, &kind);
-	zone->peak_pages[0] = zone->peak_pages[1] = 0;
-	for (int i = 0; i < 640; i++)
-		pcp_free(&pcp, zone, page[i], 4);
+		pcp_free(&pcp, zone, page[i], order);
 	assert_true(zone->free_pages[DIRTY] < n / 2);
-	node_drain(0, &pcp);
+	node_drain(&pcp);
+}
+
+/*
+ * 24 MiB that large blocks have left: they stay while somebody takes some of
+ * them now and then, and make room for slabs when nobody does.
+ */
+static void test_makes_room(void **state)
+{
+	struct zone *normal = nodes.zones[ZONE_NORMAL];
+	struct resident *r = zone->resident;
+	size_t n = MIB(24) >> topo.page_shift;
+	unsigned kind;
+
+	(void)state;
+	assert_ptr_equal(r, normal->resident);
+	for (unsigned idle = 0; idle < 2; idle++) {
+		struct page *keep = zone_alloc(normal, 8 * n, 1, &kind), *page;
+
+		zone_reclaim(zone, 0);
+		zone_reclaim(normal, 0);
+		page = zone_alloc(zone, n, 1, &kind);
+		zone_free(zone, page);
+		resident_forget_peaks(r);
+		r->period_start = r->moment_start = os_now();
+		r->least_dirty[0] = r->least_dirty[1] = idle ? n : 0;
+		assert_int_equal(zone->free_pages[DIRTY], n);
+		page = zone_alloc(normal, n / 4, 1, &kind);
+		assert_int_equal(kind, CLEAN);
+		if (idle)
+			assert_true(zone->free_pages[DIRTY] < n / 2);
+		else
+			assert_int_equal(zone->free_pages[DIRTY], n);
+		zone_free(normal, page);
+		zone_free(normal, keep);
+	}
 }
 
 /* Over the largest order, and over what there is. */
@@ -342,11 +379,90 @@ static void test_long(void **state)
 	assert_null(zone_alloc(zone, SIZE_MAX / 2, SIZE_MAX / 2 + 1, &kind));
 }
 
+/*
+ * ---- pageblocks of 32 MiB, as with pages of 16 KiB ----
+ * What is present and not in use is a step of growth, not a pageblock.
+ */
+static size_t unused(void)
+{
+	return (zone->present - zone->start - zone->used_pages)
+	       << topo.page_shift;
+}
+
+static void test_steps(void **state)
+{
+	struct page *run[64];
+	struct pageblocks blocks;
+	unsigned kind;
+
+	(void)state;
+	for (unsigned i = 0; i < 64; i++) {
+		run[i] = zone_alloc(zone, MIB(1) >> topo.page_shift, 1, &kind);
+		assert_non_null(run[i]);
+		assert_in_range(unused(), 0, MIB(2) - 1);
+	}
+	zone_pageblocks(zone, &blocks);
+	assert_int_equal(blocks.nr[BLOCKS_MOVABLE], 2);
+	while (unused())
+		zone_alloc(zone, 1, 1, &kind);
+	run[1] = zone_alloc(zone, 1, 1, &kind);
+	zone_pageblocks(zone, &blocks);
+	assert_int_equal(blocks.nr[BLOCKS_MOVABLE], 3);
+	zone_free(zone, run[1]);
+	zone_shrink(zone);
+	assert_int_equal(unused(), 0);
+	/* A run of its own order begins at a multiple of it. */
+	run[1] = zone_alloc(zone, MIB(8) >> topo.page_shift, 1, &kind);
+	assert_int_equal((uintptr_t)page_address(run[1]) % MIB(8), 0);
+}
+
+/* What is to be huge is added by pageblocks, and shrinks by them. */
+static void test_huge_steps(void **state)
+{
+	size_t block = (size_t)1 << topo.pageblock_order;
+	struct page *page;
+	unsigned kind;
+
+	(void)state;
+	conf.hugepages = HUGEPAGES_ALWAYS;
+	page = zone_alloc(zone, 1, 1, &kind);
+	assert_int_equal(zone->present, zone->start + block);
+	assert_int_equal(zone->huge.to, zone->present);
+	zone_shrink(zone);
+	assert_int_equal(zone->present, zone->start + block);
+	zone_free(zone, page);
+	zone_shrink(zone);
+	assert_int_equal(zone->present, zone->start);
+	conf.hugepages = HUGEPAGES_AUTO;
+}
+
 static int set_up(void **state)
 {
 	(void)state;
 	unit_machine(GIB(16));
 	zone = nodes.zones[ZONE_MOVABLE];
+	return 0;
+}
+
+static int set_up_large(void **state)
+{
+	(void)state;
+	topo.pageblock_order = log2_floor(MIB(32)) - topo.page_shift;
+	assert_true(window_init(GIB(16)));
+	return 0;
+}
+
+static int fresh(void **state)
+{
+	static struct zone zones[4];
+	static unsigned nr;
+	pfn_t size = window.nr_pages / 4;
+
+	(void)state;
+	zone = &zones[nr];
+	zone_init(zone, 0, ZONE_MOVABLE, nr * size, (nr + 1) * size);
+	nr++;
+	memset(used, 0, sizeof(used));
 	return 0;
 }
 
@@ -357,13 +473,22 @@ int main(void)
 		cmocka_unit_test(test_exact),
 		cmocka_unit_test(test_same_place),
 		cmocka_unit_test(test_watermarks),
+		cmocka_unit_test(test_makes_room),
 		cmocka_unit_test(test_model),
 		cmocka_unit_test(test_shrink),
 		cmocka_unit_test(test_long),
 	};
 
+	const struct CMUnitTest large[] = {
+		cmocka_unit_test_setup(test_steps, fresh),
+		cmocka_unit_test_setup(test_huge_steps, fresh),
+		cmocka_unit_test_setup(test_model, fresh),
+		cmocka_unit_test_setup(test_shrink, fresh),
+	};
+
 	t_start("unit/zone", 120);
-	if (cmocka_run_group_tests(tests, set_up, NULL))
+	if (cmocka_run_group_tests(tests, set_up, NULL) ||
+	    cmocka_run_group_tests(large, set_up_large, NULL))
 		return 1;
 	return t_done();
 }

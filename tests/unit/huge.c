@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which memory of a zone is advised: none of a small one, what follows memory
+ * that was used densely, nothing where it was not; and few mappings whatever
+ * happens. What the kernel then does is tests/stress/sparse.c's business.
+ */
+#include "unit.h"
+#include "os/os.h"
+
+static struct zone *zone;
+
+static struct page *take(size_t bytes)
+{
+	unsigned kind;
+	struct page *page = zone_alloc(zone, bytes >> topo.page_shift, 1,
+				       &kind);
+
+	assert_non_null(page);
+	return page;
+}
+
+/* Writes to one page of every so many. */
+static void touch(struct page *page, size_t every)
+{
+	for (size_t i = 0; i < page->npages; i += every)
+		*(char *)pfn_address(pfn_of(page) + i) = 1;
+}
+
+static size_t advised(void)
+{
+	return (zone->huge.to - zone->start) << topo.page_shift;
+}
+
+/* Each test has a zone that was never used. */
+static int fresh(void **state)
+{
+	static unsigned nr;
+
+	(void)state;
+	conf.hugepages = HUGEPAGES_AUTO;
+	zone = nodes.zones[nr++];
+	return 0;
+}
+
+static int skip_without(void **state)
+{
+	if (!huge_works())
+		skip();
+	return fresh(state);
+}
+
+static void test_small(void **state)
+{
+	(void)state;
+	for (int i = 0; i < (topo.huge_always ? 14 : 30); i++)
+		touch(take(MIB(1)), 1);
+	assert_int_equal(advised(), 0);
+}
+
+/*
+ * Most of what a dense heap grows by is advised, but never beyond half as much
+ * as was measured; and the first 32 MiB only when they had been seen.
+ */
+static void test_dense(void **state)
+{
+	size_t plain = 0;
+
+	(void)state;
+	for (int i = 0; i < 256; i++) {
+		size_t was = advised(), present = zone->present - zone->start;
+
+		touch(take(MIB(1)), 1);
+		assert_true(advised() >= was);
+		assert_true(topo.huge_always ||
+			    advised() <= (present << topo.page_shift) / 2 * 3);
+		plain += advised() < present << topo.page_shift;
+	}
+	assert_true(advised() > MIB(200));
+	/* A sixteenth is a pageblock at least, and is measured when full. */
+	assert_in_range(plain, 8, 92 + 2 * (pageblock_bytes() >> 20));
+	assert_int_equal(zone->huge.given_up, 0);
+}
+
+/* A page in eight, then half of all pages: huge pages would double it. */
+static void test_sparse(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 64; i++)
+		touch(take(MIB(1)), 8);
+	assert_int_equal(advised(), 0);
+	for (int i = 0; i < 64; i++)
+		touch(take(MIB(1)), 2);
+	assert_int_equal(advised(), 0);
+}
+
+/* What is in use and was not touched yet may be touched here and there. */
+static void test_untouched(void **state)
+{
+	struct page *table = take(MIB(256));
+
+	(void)state;
+	for (int i = 0; i < 64; i++)
+		touch(take(MIB(1)), 1);
+	assert_int_equal(advised(), 0);
+	touch(table, 1);
+	for (int i = 0; i < 128; i++)
+		touch(take(MIB(1)), 1);
+	assert_true(advised() > MIB(256));
+}
+
+/*
+ * A run much longer than any before is plain, and what it is taken from; one
+ * as long as others that were filled is not.
+ */
+static void test_long_run(void **state)
+{
+	struct page *page;
+
+	(void)state;
+	for (int i = 0; i < 64; i++)
+		touch(take(MIB(1)), 1);
+	assert_true(advised());
+	page = take(MIB(100));
+	assert_true(pfn_of(page) >= zone->huge.to);
+	touch(page, 1);
+	for (int i = 0; i < 4; i++)
+		touch(take(MIB(4)), 1);
+	assert_true(pfn_of(page) < zone->huge.to);
+	zone_free(zone, page);
+	zone_reclaim(zone, 0);
+	page = take(MIB(80));
+	assert_true(pfn_of(page) < zone->huge.to);
+	zone_free(zone, page);
+	zone_reclaim(zone, 0);
+	/* Nothing is in use beside it: 2 MiB of 80. */
+	zone->used_pages -= MIB(78) >> topo.page_shift;
+	page = take(MIB(80));
+	assert_true(pfn_of(page) >= zone->huge.to);
+	zone->used_pages += MIB(78) >> topo.page_shift;
+}
+
+enum { RUNS = 48 };
+
+/* Of 1 MiB each, touched whole. */
+static void take_all(struct page *run[RUNS])
+{
+	for (int i = 0; i < RUNS; i++) {
+		run[i] = take(MIB(1));
+		touch(run[i], 1);
+	}
+}
+
+/* Memory that comes and goes becomes huge too, and plain when it is cut up. */
+static void test_look(void **state)
+{
+	struct page *run[RUNS];
+
+	(void)state;
+	take_all(run);
+	/* As if a run that is too long had been taken from it. */
+	zone->huge.to = zone->start;
+	huge_look(zone);
+	assert_true(advised() >= MIB(48));
+	/* Of each pageblock, three quarters go back. */
+	for (int i = 0; i < 48; i++)
+		assert_true(zone_resize(zone, run[i], MIB(1) / 4 >>
+					topo.page_shift));
+	zone_reclaim(zone, 0);
+	zone->huge.purged = 0;
+	huge_look(zone);
+	assert_int_equal(advised(), 0);
+	assert_true(zone->huge.given_up);
+}
+
+/* Parts of huge pages stay while they are few; malloc_trim takes them. */
+static void test_keeps(void **state)
+{
+	struct page *run[RUNS];
+
+	(void)state;
+	take_all(run);
+	huge_look(zone);
+	assert_true(advised());
+	zone_reclaim(zone, 0);
+	for (int i = 0; i < 48; i += 8)
+		zone_free(zone, run[i]);
+	assert_int_equal(zone_reclaim(zone, 1), 0);
+	for (int i = 2; i < 48; i += 8)
+		zone_free(zone, run[i]);
+	assert_true(zone_reclaim(zone, 1));
+	assert_true(zone_reclaim(zone, 0));
+	assert_int_equal(zone->free_pages[DIRTY], 0);
+}
+
+/* Of a pageblock that is free, what only the huge page touched goes as well. */
+static void test_whole(void **state)
+{
+	struct page *run;
+	char *at;
+
+	(void)state;
+	conf.hugepages = HUGEPAGES_ALWAYS;
+	run = take(MIB(1) / 2);
+	touch(run, 1);
+	at = pfn_address(pfn_of(run) >> topo.pageblock_order
+			 << topo.pageblock_order);
+	assert_true(os_resident(at, pageblock_bytes()) >= run->npages);
+	zone_free(zone, run);
+	zone_reclaim(zone, 0);
+	assert_int_equal(os_resident(at, pageblock_bytes()), 0);
+}
+
+/* All is resident, but a fifth of it only because the pages are huge. */
+static void test_wasteful(void **state)
+{
+	size_t block = (size_t)1 << topo.pageblock_order;
+	unsigned kind;
+
+	(void)state;
+	for (int i = 0; i < 64; i++)
+		touch(take(MIB(1)), 1);
+	while (zone->free_pages[CLEAN] >= block)
+		touch(zone_alloc(zone, block, block, &kind), 1);
+	for (int i = 0; i < 8; i++)
+		touch(zone_alloc(zone, block / 8, block, &kind), 1);
+	assert_true(advised());
+	huge_look(zone);
+	assert_int_equal(advised(), 0);
+}
+
+/* Locked memory, and what the program brought, is not looked at. */
+static void test_other_zones(void **state)
+{
+	(void)state;
+	conf.hugepages = HUGEPAGES_NEVER;
+	for (int i = 0; i < 64; i++)
+		touch(take(MIB(1)), 1);
+	conf.hugepages = HUGEPAGES_AUTO;
+	zone->type = ZONE_DMA;
+	huge_look(zone);
+	assert_int_equal(advised(), 0);
+	zone->type = ZONE_MOVABLE;
+	huge_look(zone);
+	assert_int_equal(advised() > 0, huge_works());
+}
+
+/*
+ * What lies on another node goes back, and with it the huge pages, of which
+ * the node had none; they come again when the zone has grown by a quarter.
+ */
+static void test_strayed(void **state)
+{
+	struct page *run[RUNS];
+	unsigned there = (unsigned)topo.node_id[0], taken = 0;
+
+	(void)state;
+	take_all(run);
+	huge_look(zone);
+	assert_true(advised());
+	for (int i = 0; i < 48; i += 4)
+		zone_free(zone, run[i]);
+	assert_int_equal(zone_drop_strays(zone, there), 0);
+	assert_true(advised());
+	if (!zone_drop_strays(zone, there + 1))
+		skip();	/* move_pages is refused */
+	assert_int_equal(advised(), 0);
+	huge_look(zone);
+	assert_int_equal(advised(), 0);
+	for (; !advised() && taken < 64; taken++)
+		touch(take(MIB(1)), 1);
+	assert_in_range(taken, 12, 63);
+}
+
+static void test_options(void **state)
+{
+	(void)state;
+	conf.hugepages = HUGEPAGES_NEVER;
+	for (int i = 0; i < 64; i++)
+		touch(take(MIB(1)), 1);
+	assert_int_equal(advised(), 0);
+	conf.hugepages = HUGEPAGES_ALWAYS;
+	take(MIB(1));
+	assert_true(advised());
+}
+
+/* Mappings of the zone: lines of /proc/self/maps that begin in it. */
+static unsigned mappings(void)
+{
+	uintptr_t from = (uintptr_t)pfn_address(zone->start);
+	uintptr_t to = (uintptr_t)pfn_address(zone->end), at;
+	FILE *maps = fopen("/proc/self/maps", "r");
+	char line[512];
+	unsigned n = 0;
+
+	assert_non_null(maps);
+	while (fgets(line, sizeof(line), maps))
+		if (sscanf(line, "%lx", &at) == 1)
+			n += at >= from && at < to;
+	fclose(maps);
+	return n;
+}
+
+static void churn(void)
+{
+	struct page *run[100] = { NULL };
+	unsigned most = 0;
+
+	for (int op = 0; op < 6000; op++) {
+		struct page **r = &run[unit_below(100)];
+
+		if (*r) {
+			/* As if mremap had brought its pages. */
+			if (!unit_below(4))
+				(*r)->flags |= PAGE_MOVED;
+			zone_free(zone, *r);
+			*r = NULL;
+		} else {
+			*r = take(KIB(64) << unit_below(unit_below(16) ? 5 : 9));
+			touch(*r, unit_below(3) ? 1 : 16);
+		}
+		if (op % 500 == 499)
+			zone_reclaim(zone, 0);
+		if (op % 700 == 699)
+			zone_shrink(zone);
+		if (op % 100 == 99)
+			most = (unsigned)max_u64(most, mappings());
+	}
+	assert_in_range(most, 1, 6);
+	for (int i = 0; i < 100; i++)
+		if (run[i])
+			zone_free(zone, run[i]);
+	zone_reclaim(zone, 0);
+	zone_shrink(zone);
+	assert_int_equal(zone->present, zone->start);
+	assert_int_equal(advised(), 0);
+}
+
+static void test_mappings(void **state)
+{
+	(void)state;
+	churn();
+}
+
+static void test_mappings_always(void **state)
+{
+	(void)state;
+	conf.hugepages = HUGEPAGES_ALWAYS;
+	churn();
+}
+
+static void test_resident(void **state)
+{
+	struct page *page = take(MIB(4));
+	size_t n = page->npages;
+
+	(void)state;
+	assert_int_equal(os_resident(page_address(page), MIB(4)), 0);
+	touch(page, 2);
+	assert_int_equal(os_resident(page_address(page), MIB(4)), n / 2);
+	touch(page, 1);
+	assert_int_equal(os_resident(page_address(page), MIB(4)), n);
+	assert_int_equal(os_resident((void *)1, MIB(4)), -1);
+}
+
+static int set_up(void **state)
+{
+	static struct zone zones[16];
+	unsigned shift;
+
+	(void)state;
+	unit_machine(GIB(64));
+	/* As many zones as there are tests, in place of two. */
+	shift = log2_floor(GIB(4)) - topo.page_shift;
+	nodes.zone_shift = shift;
+	nodes.nr_zones = 16;
+	for (unsigned i = 0; i < 16; i++) {
+		nodes.zones[i] = &zones[i];
+		zone_init(nodes.zones[i], 0, ZONE_MOVABLE, (pfn_t)i << shift,
+			  (pfn_t)(i + 1) << shift);
+	}
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_resident, fresh),
+		cmocka_unit_test_setup(test_small, fresh),
+		cmocka_unit_test_setup(test_sparse, fresh),
+		cmocka_unit_test_setup(test_options, fresh),
+		cmocka_unit_test_setup(test_mappings, fresh),
+		cmocka_unit_test_setup(test_mappings_always, fresh),
+		cmocka_unit_test_setup(test_whole, fresh),
+		cmocka_unit_test_setup(test_other_zones, fresh),
+		cmocka_unit_test_setup(test_wasteful, skip_without),
+		cmocka_unit_test_setup(test_dense, skip_without),
+		cmocka_unit_test_setup(test_untouched, skip_without),
+		cmocka_unit_test_setup(test_long_run, skip_without),
+		cmocka_unit_test_setup(test_look, skip_without),
+		cmocka_unit_test_setup(test_keeps, skip_without),
+		cmocka_unit_test_setup(test_strayed, skip_without),
+	};
+
+	t_start("unit/huge", 120);
+	if (cmocka_run_group_tests(tests, set_up, NULL))
+		return 1;
+	return t_done();
+}
