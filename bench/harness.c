@@ -23,7 +23,8 @@
 
 static const struct work *const families[] = {
 	micro_works, micro_threads_works, lifetime_works, block_works,
-	growth_works, exchange_works, server_works, age_works, trace_works,
+	growth_works, exchange_works, server_works, age_works, api_works,
+	trace_works,
 };
 
 const char *bench_name = "bench";

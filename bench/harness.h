@@ -67,7 +67,7 @@ struct run {
 extern const struct work micro_works[], micro_threads_works[];
 extern const struct work lifetime_works[], block_works[], growth_works[];
 extern const struct work exchange_works[], server_works[], age_works[];
-extern const struct work trace_works[];
+extern const struct work api_works[], trace_works[];
 
 /* ---- what the fronts call ---- */
 

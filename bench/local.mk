@@ -7,7 +7,7 @@ BENCH_CFLAGS = -std=gnu11 -O2 $(WARN_CFLAGS) -fno-builtin -pthread
 EXTRA_LIBRARIES = bench/libbench.a
 bench_libbench_a_SOURCES = bench/harness.c bench/harness.h \
 	bench/bmt.c bench/bmt.h bench/bmt_load.h bench/bmt_rehearse.c \
-	bench/work/age.c bench/work/blocks.c bench/work/exchange.c \
+	bench/work/age.c bench/work/api.c bench/work/blocks.c bench/work/exchange.c \
 	bench/work/growth.c bench/work/lifetimes.c bench/work/micro.c \
 	bench/work/micro.h bench/work/micro_threads.c bench/work/mix.c \
 	bench/work/object.h bench/work/server.c bench/work/trace.c
@@ -96,7 +96,7 @@ bench-links:
 	done
 all-local: bench-links
 distclean-local:
-	rm -rf bench-check
+	rm -rf bench-check guests
 	for part in runner programs traces; do \
 		test ! -h bench/$$part || rm -f bench/$$part; \
 	done
