@@ -47,8 +47,7 @@ static void refill(struct pcp *pcp, struct zone *zone, unsigned order)
 		zone_use_locked(zone, (size_t)1 << order);
 	}
 	unlock(&zone->lock, LOCK_ZONE);
-	if (fresh)
-		zone_took_fresh(zone, fresh);
+	zone_took(zone, fresh);
 }
 
 /* The blocks that were freed longest ago, up to n of one list. */
