@@ -37,7 +37,8 @@ CMOCKA_TESTS = tests/api/malloc tests/api/calloc tests/api/realloc \
 	tests/api/aligned tests/api/control \
 	tests/api/pages tests/api/cache tests/api/pool tests/api/vmalloc \
 	tests/api/kmalloc tests/api/heap tests/api/hooks
-STRESS_TESTS = tests/stress/model tests/stress/pipeline tests/stress/threads
+STRESS_TESTS = tests/stress/model tests/stress/pipeline tests/stress/threads \
+	tests/stress/stops
 # The whole process runs on our heap.
 PROCESS_TESTS = tests/stress/sleepers tests/stress/manycpus \
 	tests/life/early tests/life/forks tests/life/signals \

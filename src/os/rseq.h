@@ -98,13 +98,19 @@ extern struct percpu_switch percpu_switch
 	"mov %[r], %%fs:8(%[area])\n"                                          \
 	"91:\n\t"
 
-/* The signature that the kernel wants before an abort address. */
-#define RSEQ_END(label)                                                        \
+/*
+ * The signature that the kernel wants before an abort address. An abort undoes
+ * what the sequence has put into its results: a pop that was aborted behind
+ * its load has an object in its register that is not its own, and gcc 12 with
+ * -fsanitize=undefined takes it for the NULL that is meant.
+ */
+#define RSEQ_END(undo, label)                                                  \
 	"92:\n\t"                                                              \
 	".pushsection __rseq_abort, \"ax\"\n\t"                                \
 	".byte 0x0f, 0xb9, 0x3d\n\t"                                           \
 	".long 0x53053053\n"                                                   \
 	"94:\n\t"                                                              \
+	undo                                                                   \
 	"jmp %l[" label "]\n\t"                                                \
 	".popsection\n\t"
 
@@ -138,7 +144,7 @@ static always_inline void *rseq_pop(uint64_t class)
 		"jz %l[empty]\n\t"
 		"sub $8, %k[t]\n\t"
 		"mov %k[t], (%[r],%[class],4)\n"
-		RSEQ_END("empty")
+		RSEQ_END("xor %k[obj], %k[obj]\n\t", "empty")
 		: [obj] "=&a"(obj), [t] "=&r"(t), [r] "=&r"(r), [b] "=&r"(b)
 		: [area] "r"(area), [class] "r"(class),
 		  [shift] "i"(ROWS_SHIFT)
@@ -180,7 +186,7 @@ static always_inline bool rseq_push(void *p, uint64_t entry)
 		"mov %[p], (%[b],%[t])\n\t"
 		"add $8, %k[t]\n\t"
 		"mov %k[t], (%[r],%[e],4)\n"
-		RSEQ_END("slow")
+		RSEQ_END("", "slow")
 		: [t] "=&r"(t), [r] "=&r"(r), [b] "=&r"(b), [e] "=&r"(e)
 		: [area] "r"(area), [entry] "r"(entry), [p] "r"(p),
 		  [shift] "i"(ROWS_SHIFT), [owners] "i"(OWNERS_BYTES),
@@ -206,7 +212,7 @@ static inline bool rseq_swap(uint32_t slot, uint32_t *row, uint32_t old,
 		"cmp %[old], (%[row])\n\t"
 		"jne %l[fail]\n\t"
 		"mov %[new], (%[row])\n"
-		RSEQ_END("fail")
+		RSEQ_END("", "fail")
 		: [r] "=&r"(r)
 		: [area] "r"(area), [slot] "r"(slot), [row] "r"(row),
 		  [old] "r"(old), [new] "r"(new)
@@ -246,11 +252,12 @@ static always_inline uint32_t rseq_slot(void)
 	"str %[r], [%[area], #8]\n"                                            \
 	"91:\n\t"
 
-#define RSEQ_END(label)                                                        \
+#define RSEQ_END(undo, label)                                                  \
 	"92:\n\t"                                                              \
 	".pushsection __rseq_abort, \"ax\"\n\t"                                \
 	".long 0xd428bc00\n"                                                   \
 	"94:\n\t"                                                              \
+	undo                                                                   \
 	"b %l[" label "]\n\t"                                                  \
 	".popsection\n\t"
 
@@ -278,7 +285,7 @@ static always_inline void *rseq_pop(uint64_t class)
 		"cbz %[obj], %l[empty]\n\t"
 		"sub %w[t], %w[t], #8\n\t"
 		"str %w[t], [%[r], %[class], lsl #2]\n"
-		RSEQ_END("empty")
+		RSEQ_END("mov %[obj], xzr\n\t", "empty")
 		: [obj] "=&r"(obj), [t] "=&r"(t), [r] "=&r"(r), [b] "=&r"(b)
 		: [area] "r"(area), [class] "r"(class),
 		  [shift] "i"(ROWS_SHIFT), [field] "m"(percpu_base.field),
@@ -315,7 +322,7 @@ static always_inline bool rseq_push(void *p, uint64_t entry)
 		"str %[p], [%[e]]\n\t"
 		"add %w[t], %w[t], #8\n\t"
 		"str %w[t], [%[r]]\n"
-		RSEQ_END("slow")
+		RSEQ_END("", "slow")
 		: [t] "=&r"(t), [r] "=&r"(r), [b] "=&r"(b), [e] "=&r"(e)
 		: [area] "r"(area), [entry] "r"(entry), [p] "r"(p),
 		  [shift] "i"(ROWS_SHIFT), [owners] "i"(OWNERS_BYTES),
@@ -341,7 +348,7 @@ static inline bool rseq_swap(uint32_t slot, uint32_t *row, uint32_t old,
 		"cmp %w[r], %w[old]\n\t"
 		"b.ne %l[fail]\n\t"
 		"str %w[new], [%[row]]\n"
-		RSEQ_END("fail")
+		RSEQ_END("", "fail")
 		: [r] "=&r"(r)
 		: [area] "r"(area), [slot] "r"(slot), [row] "r"(row),
 		  [old] "r"(old), [new] "r"(new), [field] "m"(percpu_base.field)
