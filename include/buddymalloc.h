@@ -227,8 +227,13 @@ void bm_heap_destroy(struct bm_heap *heap) BM_NOTHROW;
 int bm_register_shrinker(size_t (*count)(void *arg),
 			 size_t (*scan)(size_t nr, void *arg), void *arg) BM_NOTHROW;
 int bm_unregister_shrinker(int id) BM_NOTHROW;
-size_t bm_reclaim(void) BM_NOTHROW;
+size_t bm_reclaim(int node, size_t target) BM_NOTHROW;
 void bm_set_oom_handler(int (*handler)(size_t bytes, void *arg), void *arg) BM_NOTHROW;
+
+/* Objects out of slabs that are nearly empty: bm_compact(3). */
+size_t bm_compact(void) BM_NOTHROW;
+int bm_defrag_hint(const void *ptr) BM_NOTHROW;
+void *bm_defrag(void *ptr) BM_NOTHROW;
 
 const char *bm_version(void) BM_NOTHROW;
 

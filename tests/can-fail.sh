@@ -78,6 +78,7 @@ sabotaged life/everypoint exit
 sabotaged life/refused exit
 sabotaged life/sigfork exit
 sabotaged stress/mappings grow
+sabotaged stress/defrag pass
 script programs/sqlite.sh die
 script programs/git.sh realloc
 script programs/scripting.sh die

@@ -259,8 +259,6 @@ static size_t idle_floor(void)
 	return MIB(16) >> topo.page_shift;
 }
 
-static size_t purge(struct zone *zone, size_t target, size_t most);
-
 /* Down to target, but no more than so many pages. Returns how many. */
 static size_t reclaim_to(struct resident *r, size_t target, size_t most)
 {
@@ -270,8 +268,9 @@ static size_t reclaim_to(struct resident *r, size_t target, size_t most)
 		struct zone *zone = dirtiest(r);
 		size_t has = READ_ONCE(zone->free_pages[DIRTY]);
 		size_t surplus = dirty - target;
-		size_t n = purge(zone, has > surplus ? has - surplus : 0,
-				 most - done);
+		size_t n = zone_reclaim(zone,
+					has > surplus ? has - surplus : 0,
+					most - done);
 
 		if (!n)
 			break;
@@ -380,9 +379,8 @@ void zone_put_back(struct zone *zone, struct page *page, unsigned kind)
  * Dirty blocks, largest first, down to target; of a large one no more than
  * most. What counts is what was dirty: of a mixed block the rest costs little.
  */
-static size_t purge(struct zone *zone, size_t target, size_t most)
+size_t zone_reclaim(struct zone *zone, size_t target, size_t most)
 {
-	unsigned max_order = log2_floor(max_u64(most, 1));
 	size_t done = 0;
 
 	if (!zone_purges(zone))
@@ -397,7 +395,8 @@ static size_t purge(struct zone *zone, size_t target, size_t most)
 		dirty = zone->free_pages[DIRTY];
 		if (zone->free_pages[DIRTY] > target &&
 		    !huge_keeps_locked(zone, target)) {
-			page = zone_take_dirty_locked(zone, max_order);
+			page = zone_take_dirty_locked(zone,
+						      log2_floor(most - done));
 			order = page->order;
 			page->type = PAGE_PCP;
 			dirty -= zone->free_pages[DIRTY];
@@ -415,7 +414,3 @@ static size_t purge(struct zone *zone, size_t target, size_t most)
 	return done;
 }
 
-size_t zone_reclaim(struct zone *zone, size_t target)
-{
-	return purge(zone, target, SIZE_MAX);
-}

@@ -127,11 +127,11 @@ static void test_long_run(void **state)
 		touch(take(MIB(4)), 1);
 	assert_true(pfn_of(page) < zone->huge.to);
 	zone_free(zone, page);
-	zone_reclaim(zone, 0);
+	zone_reclaim(zone, 0, SIZE_MAX);
 	page = take(MIB(80));
 	assert_true(pfn_of(page) < zone->huge.to);
 	zone_free(zone, page);
-	zone_reclaim(zone, 0);
+	zone_reclaim(zone, 0, SIZE_MAX);
 	/* Nothing is in use beside it: 2 MiB of 80. */
 	zone->used_pages -= MIB(78) >> topo.page_shift;
 	page = take(MIB(80));
@@ -165,7 +165,7 @@ static void test_look(void **state)
 	for (int i = 0; i < 48; i++)
 		assert_true(zone_resize(zone, run[i], MIB(1) / 4 >>
 					topo.page_shift));
-	zone_reclaim(zone, 0);
+	zone_reclaim(zone, 0, SIZE_MAX);
 	zone->huge.purged = 0;
 	huge_look(zone);
 	assert_int_equal(advised(), 0);
@@ -181,14 +181,14 @@ static void test_keeps(void **state)
 	take_all(run);
 	huge_look(zone);
 	assert_true(advised());
-	zone_reclaim(zone, 0);
+	zone_reclaim(zone, 0, SIZE_MAX);
 	for (int i = 0; i < 48; i += 8)
 		zone_free(zone, run[i]);
-	assert_int_equal(zone_reclaim(zone, 1), 0);
+	assert_int_equal(zone_reclaim(zone, 1, SIZE_MAX), 0);
 	for (int i = 2; i < 48; i += 8)
 		zone_free(zone, run[i]);
-	assert_true(zone_reclaim(zone, 1));
-	assert_true(zone_reclaim(zone, 0));
+	assert_true(zone_reclaim(zone, 1, SIZE_MAX));
+	assert_true(zone_reclaim(zone, 0, SIZE_MAX));
 	assert_int_equal(zone->free_pages[DIRTY], 0);
 }
 
@@ -206,7 +206,7 @@ static void test_whole(void **state)
 			 << topo.pageblock_order);
 	assert_true(os_resident(at, pageblock_bytes()) >= run->npages);
 	zone_free(zone, run);
-	zone_reclaim(zone, 0);
+	zone_reclaim(zone, 0, SIZE_MAX);
 	assert_int_equal(os_resident(at, pageblock_bytes()), 0);
 }
 
@@ -319,7 +319,7 @@ static void churn(void)
 			touch(*r, unit_below(3) ? 1 : 16);
 		}
 		if (op % 500 == 499)
-			zone_reclaim(zone, 0);
+			zone_reclaim(zone, 0, SIZE_MAX);
 		if (op % 700 == 699)
 			zone_shrink(zone);
 		if (op % 100 == 99)
@@ -329,7 +329,7 @@ static void churn(void)
 	for (int i = 0; i < 100; i++)
 		if (run[i])
 			zone_free(zone, run[i]);
-	zone_reclaim(zone, 0);
+	zone_reclaim(zone, 0, SIZE_MAX);
 	zone_shrink(zone);
 	assert_int_equal(zone->present, zone->start);
 	assert_int_equal(advised(), 0);
