@@ -94,6 +94,10 @@ struct bm_stats {
 	uint64_t stalls;        /* calls that gave back all that one call may */
 	uint64_t refusals;      /* requests that the hard limit refused */
 	uint64_t threads;       /* that were made to give memory back */
+	uint64_t fresh_bytes;   /* handed out without memory: faults to come */
+	uint64_t drains;        /* times that the caches of all CPUs were emptied */
+	uint64_t shortages;     /* times that memory was found short (PSI) */
+	uint64_t moved_bytes;   /* objects that bm_defrag() moved */
 };
 void bm_stats(struct bm_stats *out) BM_NOTHROW;
 

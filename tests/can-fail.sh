@@ -79,6 +79,7 @@ sabotaged life/refused exit
 sabotaged life/sigfork exit
 sabotaged stress/mappings grow
 sabotaged stress/defrag pass
+sabotaged stress/counters pressure
 script programs/sqlite.sh die
 script programs/git.sh realloc
 script programs/scripting.sh die

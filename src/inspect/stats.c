@@ -39,6 +39,7 @@ static void add_zones(struct bm_stats *s)
 		s->purges += zone->purges;
 		s->purged_bytes += zone->purged_pages * page;
 		s->reused_bytes += zone->reused_pages * page;
+		s->fresh_bytes += zone->fresh_pages * page;
 		unlock(&zone->lock, LOCK_ZONE);
 	}
 }
@@ -80,6 +81,9 @@ void stats_take(struct bm_stats *s)
 	s->refusals = READ_ONCE(quota.refused);
 	s->limit_bytes = quota_limit();
 	s->threads = idle_threads();
+	s->drains = mm_drains();
+	s->moved_bytes = mm_moved_bytes();
+	s->shortages = READ_ONCE(quota.shortages);
 	s->nested_calls = nested_calls();
 	s->moves = large_moves();
 	s->rseq = percpu.home_mode == PERCPU_RSEQ   ? 1

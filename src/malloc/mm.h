@@ -148,6 +148,9 @@ size_t mm_reclaim(int nid, size_t npages, bool deep);
  */
 size_t mm_compact(void);
 void *mm_move(void *p);
+/* Times that caches were emptied; what was moved. */
+uint64_t mm_drains(void);
+uint64_t mm_moved_bytes(void);
 
 /* Memory goes back when the program is at rest (malloc/idle.c). */
 void idle_start(void);

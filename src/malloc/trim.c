@@ -9,6 +9,19 @@
 #include "malloc/mm.h"
 #include "os/os.h"
 
+static uint64_t drains;		/* (all slots stopped) */
+static uint64_t moved_bytes;	/* (A) */
+
+uint64_t mm_drains(void)
+{
+	return READ_ONCE(drains);
+}
+
+uint64_t mm_moved_bytes(void)
+{
+	return READ_ONCE(moved_bytes);
+}
+
 static void plan(struct cache *cache, void *bytes)
 {
 	*(size_t *)bytes += cache_plan(cache);
@@ -23,6 +36,7 @@ static void drain(size_t *planned)
 	if (percpu_stopped_here())
 		return;
 	rows = percpu_stop();
+	drains++;
 	/* Pages first become large blocks again: few calls then, and no stall. */
 	WRITE_ONCE(balance.hold, 1);
 	sheaves_drain(rows);
@@ -59,12 +73,17 @@ size_t mm_compact(void)
 void *mm_move(void *p)
 {
 	void *to = NULL;
+	struct cache *cache;
 	struct slot *slot;
 	uint32_t nr;
 
 	slot = mm_enter_slot(&nr);
 	if (slot) {
-		to = slab_move(slab_of(p)->slab.cache, &slot->pcp, p);
+		cache = slab_of(p)->slab.cache;
+		to = slab_move(cache, &slot->pcp, p);
+		if (to)
+			__atomic_add_fetch(&moved_bytes, cache->size,
+					   __ATOMIC_RELAXED);
 		mm_leave_slot(slot);
 	}
 	return to;

@@ -128,20 +128,22 @@ void balance_set_slack(size_t bytes)
 	WRITE_ONCE(balance.slack, max_u64(1, bytes >> topo.page_shift));
 }
 
+/* Of a program that grows and has no use for its free pages. */
+static size_t least_slack(size_t used)
+{
+	return (KIB(256) >> topo.page_shift) + used / 32;
+}
+
 /* What is kept whatever the program did: for pages that do not fit. */
 static size_t slack(size_t used)
 {
 	size_t set = READ_ONCE(balance.slack);
 
+	if (unlikely(READ_ONCE(quota.tight)))
+		return least_slack(used);
 	if (set)
 		return set;
 	return (MIB(8) >> topo.page_shift) + used / 8;
-}
-
-/* Of a program that grows and has no use for its free pages. */
-static size_t least_slack(size_t used)
-{
-	return (KIB(256) >> topo.page_shift) + used / 32;
 }
 
 static size_t wanted(const struct resident *r, size_t used)
@@ -149,6 +151,8 @@ static size_t wanted(const struct resident *r, size_t used)
 	size_t lately = max_u64(READ_ONCE(r->peak[0]), READ_ONCE(r->peak[1]));
 	size_t more = lately > used ? lately - used : 0;
 
+	if (unlikely(READ_ONCE(quota.tight)))
+		return 0;
 	return min_u64(more, (MIB(64) >> topo.page_shift) + used);
 }
 
@@ -217,6 +221,12 @@ static bool over(uint64_t *start, uint64_t now, uint64_t length)
 					   __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 }
 
+/* What is left behind for longer than this is worth a helper's while. */
+static size_t idle_floor(void)
+{
+	return MIB(16) >> topo.page_shift;
+}
+
 static void tick(struct resident *r)
 {
 	uint64_t now = os_now();
@@ -224,6 +234,10 @@ static void tick(struct resident *r)
 	if (over(&r->period_start, now, PERIOD_NS)) {
 		resident_new_period(r);
 		WRITE_ONCE(r->purged, 0);
+		if (conf.reclaim != RECLAIM_OFF &&
+		    (READ_ONCE(quota.tight) ||
+		     resident_dirty(r) > idle_floor()))
+			quota_feel();
 		/* Perhaps somebody can by now. */
 		if (READ_ONCE(balance.idle) == IDLE_SEEN &&
 		    !READ_ONCE(balance.helper))
@@ -251,12 +265,6 @@ static size_t batch(void)
 {
 	return max_u64(MIB(32) >> topo.page_shift,
 		       (size_t)1 << topo.pageblock_order);
-}
-
-/* What is left behind for longer than this is worth a helper's while. */
-static size_t idle_floor(void)
-{
-	return MIB(16) >> topo.page_shift;
 }
 
 /* Down to target, but no more than so many pages. Returns how many. */

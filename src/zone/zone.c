@@ -281,8 +281,8 @@ static struct page *take_run(struct zone *zone, size_t npages, size_t align,
 			page->flags = 0;
 			page->npages = (uint32_t)npages;
 			zone_use_locked(zone, npages);
-			if (*kind == DIRTY)
-				zone->reused_pages += npages;
+			*(*kind == DIRTY ? &zone->reused_pages
+					 : &zone->fresh_pages) += npages;
 		}
 		unlock(&zone->lock, LOCK_ZONE);
 		if (page)

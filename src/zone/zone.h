@@ -85,6 +85,7 @@ struct zone {
 
 	uint64_t grows, purges, purged_pages;	/* (Z) */
 	uint64_t reused_pages;	/* (Z) dirty ones that were handed out */
+	uint64_t fresh_pages;	/* (Z) clean ones */
 	struct zone_huge huge;	/* (G) but where it says otherwise */
 };
 
