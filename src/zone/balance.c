@@ -227,17 +227,29 @@ static size_t idle_floor(void)
 	return MIB(16) >> topo.page_shift;
 }
 
+/*
+ * A clock of its own: a program that frees much once in a period might always
+ * end that with the first few pages.
+ */
+static void feel(const struct resident *r, uint64_t now)
+{
+	static uint64_t felt;	/* (A) nanoseconds */
+
+	if (conf.reclaim != RECLAIM_OFF &&
+	    (READ_ONCE(quota.tight) || resident_dirty(r) > idle_floor()) &&
+	    over(&felt, now, PERIOD_NS))
+		quota_feel();
+}
+
 static void tick(struct resident *r)
 {
 	uint64_t now = os_now();
 
+	feel(r, now);
+
 	if (over(&r->period_start, now, PERIOD_NS)) {
 		resident_new_period(r);
 		WRITE_ONCE(r->purged, 0);
-		if (conf.reclaim != RECLAIM_OFF &&
-		    (READ_ONCE(quota.tight) ||
-		     resident_dirty(r) > idle_floor()))
-			quota_feel();
 		/* Perhaps somebody can by now. */
 		if (READ_ONCE(balance.idle) == IDLE_SEEN &&
 		    !READ_ONCE(balance.helper))
