@@ -97,6 +97,7 @@ struct bm_stats {
 	uint64_t fresh_bytes;   /* handed out without memory: faults to come */
 	uint64_t drains;        /* times that the caches of all CPUs were emptied */
 	uint64_t shortages;     /* times that memory was found short (PSI) */
+	size_t hugetlb_bytes;   /* pages that the pool of huge pages gave */
 	uint64_t moved_bytes;   /* objects that bm_defrag() moved */
 };
 void bm_stats(struct bm_stats *out) BM_NOTHROW;

@@ -80,6 +80,7 @@ sabotaged life/sigfork exit
 sabotaged stress/mappings grow
 sabotaged stress/defrag pass
 sabotaged stress/counters pressure
+sabotaged stress/hugetlb exit
 script programs/sqlite.sh die
 script programs/git.sh realloc
 script programs/scripting.sh die

@@ -7,6 +7,7 @@
 #include "conf/conf.h"
 #include "inspect/inspect.h"
 #include "os/os.h"
+#include "zone/hugetlb.h"
 
 static void add_slots(struct bm_stats *s)
 {
@@ -81,6 +82,7 @@ void stats_take(struct bm_stats *s)
 	s->refusals = READ_ONCE(quota.refused);
 	s->limit_bytes = quota_limit();
 	s->threads = idle_threads();
+	s->hugetlb_bytes = hugetlb_pages() << topo.page_shift;
 	s->drains = mm_drains();
 	s->moved_bytes = mm_moved_bytes();
 	s->shortages = READ_ONCE(quota.shortages);

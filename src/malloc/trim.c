@@ -58,14 +58,32 @@ void mm_drain(void)
 	drain(NULL);
 }
 
+/* A pageblock at a time: others of this slot wait for no more than that. */
+static void collapse(struct zone *zone)
+{
+	pfn_t at = zone->start;
+	bool more = true;
+
+	while (more) {
+		uint32_t nr;
+		struct slot *slot = slot_enter(&nr);
+
+		more = huge_collapse(zone, &at);
+		slot_exit(slot);
+	}
+}
+
 size_t mm_compact(void)
 {
 	size_t bytes = 0;
 
 	if (!mm_enter())
 		return 0;
-	if (percpu_switch.started)
+	if (percpu_switch.started) {
 		drain(&bytes);
+		for (unsigned i = 0; i < nodes.nr_zones; i++)
+			collapse(nodes.zones[i]);
+	}
 	mm_leave();
 	return bytes;
 }

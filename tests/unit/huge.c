@@ -81,6 +81,44 @@ static void test_dense(void **state)
 	assert_int_equal(zone->huge.given_up, 0);
 }
 
+static size_t huge_here(void)
+{
+	static char buf[8192];
+	int fd = open("/proc/self/smaps_rollup", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, buf, sizeof(buf) - 1);
+	const char *at;
+
+	close(fd);
+	buf[n > 0 ? n : 0] = 0;
+	at = strstr(buf, "AnonHugePages:");
+	return at ? strtoul(at + 14, NULL, 10) << 10 : 0;
+}
+
+/* What was measured while it was plain is huge at once, if that is asked. */
+static void test_collapse(void **state)
+{
+	size_t before, after, whole = 0;
+	bool works;
+	pfn_t at = 0;
+
+	(void)state;
+	for (int i = 0; i < 64; i++)
+		touch(take(MIB(1)), 1);
+	assert_true(advised());
+	before = huge_here();
+	while (huge_collapse(zone, &at))
+		whole++;
+	after = huge_here();
+	assert_in_range(whole << topo.pageblock_order << topo.page_shift,
+			advised() - pageblock_bytes(), advised());
+	/* No memory is in one piece, or khugepaged was faster: as it may be. */
+	works = after > before || before >= advised() - 2 * pageblock_bytes();
+	if (!works)
+		t_say("no huge page came of it: %zu KiB before, %zu after",
+		      before >> 10, after >> 10);
+	assert_true(works || t_ram_free() < GIB(1));
+}
+
 /* A page in eight, then half of all pages: huge pages would double it. */
 static void test_sparse(void **state)
 {
@@ -394,6 +432,7 @@ int main(void)
 		cmocka_unit_test_setup(test_other_zones, fresh),
 		cmocka_unit_test_setup(test_wasteful, skip_without),
 		cmocka_unit_test_setup(test_dense, skip_without),
+		cmocka_unit_test_setup(test_collapse, skip_without),
 		cmocka_unit_test_setup(test_untouched, skip_without),
 		cmocka_unit_test_setup(test_long_run, skip_without),
 		cmocka_unit_test_setup(test_look, skip_without),
