@@ -46,6 +46,7 @@ PROCESS_TESTS = tests/stress/sleepers tests/stress/manycpus \
 	tests/life/refused tests/life/sigfork tests/stress/mappings \
 	tests/stress/sparse tests/stress/idle tests/stress/limit \
 	tests/stress/defrag tests/stress/counters tests/stress/hugetlb \
+	tests/api/thisnode \
 	tests/mmap/conform
 # Of several nodes: built here, run in guests (make check-numa); not linked with
 # the library, so that they measure other allocators too.
@@ -178,6 +179,7 @@ tests_stress_mappings_CFLAGS = $(TEST_CFLAGS)
 tests_stress_sparse_CFLAGS = $(TEST_CFLAGS)
 tests_stress_idle_CFLAGS = $(TEST_CFLAGS)
 tests_stress_limit_CFLAGS = $(TEST_CFLAGS)
+tests_api_thisnode_CFLAGS = $(TEST_CFLAGS)
 tests_stress_defrag_CFLAGS = $(TEST_CFLAGS)
 tests_stress_hugetlb_CFLAGS = $(TEST_CFLAGS)
 tests_stress_counters_CFLAGS = $(TEST_CFLAGS)
