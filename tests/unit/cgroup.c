@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Limits and pressure of control groups, from trees of files: versions 1 and
- * 2, both at once, groups in groups, what is missing, and what is garbage.
+ * 2, both at once, groups in groups, what is missing, and what is garbage. And
+ * what the pool of huge pages has.
  */
 #include "unit.h"
 
@@ -9,6 +10,7 @@
 
 #include "os/cgroup.h"
 #include "os/os.h"
+#include "topo/sysfs.h"
 #include "zone/quota.h"
 
 static char root[] = "/tmp/bm-cgroup-XXXXXX", mount[64], groups[64],
@@ -192,6 +194,32 @@ static void test_pressure(void **state)
 	assert_int_equal(pressure(), 400);
 }
 
+#define POOL "kernel/mm/hugepages/hugepages-2048kB/"
+#define POOL_OF(n) "devices/system/node/node" n "/hugepages/hugepages-2048kB/"
+
+/* What the pool of huge pages has to spare, as a whole and of a node. */
+static void test_pool(void **state)
+{
+	(void)state;
+	sysfs_root(root);
+	assert_int_equal(sysfs_hugetlb_spare(MIB(2), -1), 0);
+	make(POOL "free_hugepages", "40\n");
+	assert_int_equal(sysfs_hugetlb_spare(MIB(2), -1), 40);
+	make(POOL "resv_hugepages", "15\n");
+	assert_int_equal(sysfs_hugetlb_spare(MIB(2), -1), 25);
+	assert_int_equal(sysfs_hugetlb_spare(MIB(32), -1), 0);
+	assert_int_equal(sysfs_hugetlb_spare(MIB(2), 1), 0);
+	make(POOL_OF("1") "free_hugepages", "10\n");
+	assert_int_equal(sysfs_hugetlb_spare(MIB(2), 1), 10);
+	make(POOL_OF("1") "free_hugepages", "30\n");
+	assert_int_equal(sysfs_hugetlb_spare(MIB(2), 1), 25);
+	make(POOL "resv_hugepages", "41\n");
+	assert_int_equal(sysfs_hugetlb_spare(MIB(2), -1), 0);
+	make(POOL "resv_hugepages", "\n");
+	make(POOL "free_hugepages", "many\n");
+	assert_int_equal(sysfs_hugetlb_spare(MIB(2), -1), 0);
+}
+
 /* Where memory is short little is kept warm; when it is over, as before. */
 static void test_tight(void **state)
 {
@@ -255,6 +283,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_hybrid, wipe),
 		cmocka_unit_test_teardown(test_garbage, wipe),
 		cmocka_unit_test_teardown(test_pressure, wipe),
+		cmocka_unit_test_teardown(test_pool, wipe),
 		cmocka_unit_test_teardown(test_tight, wipe),
 	};
 	int failed;
