@@ -121,8 +121,8 @@ static struct page *try_zone(struct zone *zone, unsigned gfp, size_t npages,
 	if (may_grow && nodes.nr_nodes == 1)
 		return zone_alloc(zone, npages, align, kind);
 	page = zone_alloc_present(zone, npages, align, kind);
-	if (page && may_grow && *kind == CLEAN)
-		zone_took_fresh(zone, npages);
+	if (page && may_grow)
+		zone_took(zone, *kind == CLEAN ? npages : 0);
 	if (page || !may_grow)
 		return page;
 	return any || node_has_room(zone->node, npages)

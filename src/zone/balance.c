@@ -331,15 +331,17 @@ static void note_refault(struct resident *r, size_t npages)
 	WRITE_ONCE(r->refaults, READ_ONCE(r->refaults) + n);
 }
 
-void zone_took_fresh(struct zone *zone, size_t npages)
+void zone_took(struct zone *zone, size_t fresh)
 {
 	struct resident *r = zone->resident;
-	size_t dirty = resident_dirty(r), high;
+	size_t dirty, high;
 
-	if (READ_ONCE(quota.on))
-		quota_keep();
+	quota_keep();
+	if (!fresh)
+		return;
 	if (READ_ONCE(r->purged))
-		note_refault(r, npages);
+		note_refault(r, fresh);
+	dirty = resident_dirty(r);
 	if (dirty <= least_slack(resident_used(r)))
 		return;
 	tick(r);
@@ -347,7 +349,7 @@ void zone_took_fresh(struct zone *zone, size_t npages)
 		return;
 	high = high_for_fresh(r);
 	if (dirty > high)
-		reclaim_to(r, high, max_u64(batch(), npages));
+		reclaim_to(r, high, max_u64(batch(), fresh));
 }
 
 size_t residents_idle(void)

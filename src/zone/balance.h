@@ -2,8 +2,8 @@
 /*
  * What:  how much free memory stays resident, and what goes back: the
  *        watermarks of a node, and reclaim.
- * Door:  zone_balance() after pages came back, zone_took_fresh() after clean
- *        ones were handed out; residents_idle() by whoever looks after a
+ * Door:  zone_balance() after pages came back, zone_took() after some were
+ *        handed out; residents_idle() by whoever looks after a
  *        process that does neither any more (malloc/idle.c).
  * Locks: none is held by the caller; a zone's is taken for a block at a time.
  *        The figures of a node are read and written without: each is a word,
@@ -73,10 +73,11 @@ size_t resident_low(const struct resident *r);
  */
 void zone_balance(struct zone *zone, size_t freed);
 /*
- * The same when the resident size is about to grow: then dirty pages that
- * nobody has wanted for a while make room first.
+ * After pages were handed out. When so many of them were clean the resident
+ * size is about to grow: then dirty pages that nobody has wanted for a while
+ * make room first.
  */
-void zone_took_fresh(struct zone *zone, size_t npages);
+void zone_took(struct zone *zone, size_t fresh);
 /* At every allocation, under the zone's lock: keeps the figures. */
 void resident_note(struct resident *r);
 /*

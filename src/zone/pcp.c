@@ -12,9 +12,9 @@ static struct page *pop(struct list *list)
 }
 
 /* Blocks that move under one lock: up to four, and a quarter of the list. */
-static unsigned batch(unsigned order)
+static unsigned batch(const struct zone *zone, unsigned order)
 {
-	return (unsigned)max_u64(1, min_u64(4, pcp_high() / 4 >> order));
+	return (unsigned)max_u64(1, min_u64(4, pcp_high(zone) / 4 >> order));
 }
 
 static void refill(struct pcp *pcp, struct zone *zone, unsigned order)
@@ -26,7 +26,7 @@ static void refill(struct pcp *pcp, struct zone *zone, unsigned order)
 		return;
 
 	lock(&zone->lock, LOCK_ZONE);
-	for (unsigned i = 0; i < batch(order); i++) {
+	for (unsigned i = 0; i < batch(zone, order); i++) {
 		struct page *page = zone_take_locked(zone, order);
 
 		if (!page)
@@ -48,8 +48,7 @@ static void refill(struct pcp *pcp, struct zone *zone, unsigned order)
 	}
 	zone->fresh_pages += fresh;
 	unlock(&zone->lock, LOCK_ZONE);
-	if (fresh)
-		zone_took_fresh(zone, fresh);
+	zone_took(zone, fresh);
 }
 
 /* The blocks that were freed longest ago, up to n of one list. */
@@ -101,7 +100,7 @@ static void shorten(struct pcp *pcp, struct zone *zones)
 		for (unsigned type = 0; type < PCP_ZONES; type++)
 			if (!list_empty(&pcp->blocks[type][order])) {
 				give_back(pcp, &zones[type], order,
-					  batch(order));
+					  batch(&zones[type], order));
 				return;
 			}
 }
@@ -114,7 +113,7 @@ void pcp_free(struct pcp *pcp, struct zone *zone, struct page *page,
 	page_set_type(page, PAGE_PCP);
 	list_add(&page->link, &pcp->blocks[zone->type][order]);
 	pcp->count += (size_t)1 << order;
-	if (pcp->count > pcp_high())
+	if (pcp->count > pcp_high(zone))
 		shorten(pcp, zone - zone->type);
 }
 

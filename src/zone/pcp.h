@@ -29,10 +29,12 @@ struct pcp {
 	unsigned nid;					/* (C) the CPU's node */
 };
 
-/* Pages that a list may hold: 512 KiB. */
-static inline size_t pcp_high(void)
+/* Pages that a slot may hold: 128 KiB, and up to 512 where the zone is large. */
+static inline size_t pcp_high(const struct zone *zone)
 {
-	return KIB(512) >> topo.page_shift;
+	return min_u64(KIB(512) >> topo.page_shift,
+		       max_u64(KIB(128) >> topo.page_shift,
+			       READ_ONCE(zone->used_pages) / 32));
 }
 
 /* The order of a run that the lists serve, or PCP_ORDERS. */

@@ -53,7 +53,7 @@ size_t quota_limit(void)
 	return limit == SIZE_MAX ? 0 : limit << topo.page_shift;
 }
 
-void quota_keep(void)
+void quota_keep_slow(void)
 {
 	size_t limit = min_u64(quota_soft(), READ_ONCE(quota.hard));
 	size_t used = residents_used(), total = used + residents_dirty();

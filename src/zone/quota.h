@@ -2,9 +2,9 @@
 /*
  * What:  how much memory the heap may hold: the options limit and hard_limit,
  *        and what the control group allows.
- * Door:  quota_admits() before pages are handed out, quota_keep() after clean
- *        ones were, quota_look() when a zone grows, quota_feel() now and then
- *        while free pages are resident.
+ * Door:  quota_admits() before pages are handed out, quota_keep() after that,
+ *        quota_look() when a zone grows, quota_feel() now and then while free
+ *        pages are resident.
  * Locks: none is held by the caller but a zone's grow_lock in quota_look().
  *        The figures are words, as in zone/balance.h.
  * Invariant: resident are the pages in use (those on CPUs' lists, in slabs and
@@ -46,8 +46,16 @@ static inline bool quota_admits(size_t npages)
 {
 	return likely(!READ_ONCE(quota.on)) || quota_admits_slow(npages);
 }
-/* Dirty pages go back until the heap is within its limits again. */
-void quota_keep(void);
+/*
+ * Dirty pages go back until the heap is within its limits again. To be called
+ * whatever kind of run was handed out: a mixed one has clean pages, too.
+ */
+void quota_keep_slow(void);
+static inline void quota_keep(void)
+{
+	if (unlikely(READ_ONCE(quota.on)))
+		quota_keep_slow();
+}
 /* Reads the control group's limit, now and then. */
 void quota_look(void);
 /* Asks the kernel whether memory is short (PSI); reads a few files. */

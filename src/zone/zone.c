@@ -288,8 +288,8 @@ static struct page *take_run(struct zone *zone, size_t npages, size_t align,
 		unlock(&zone->lock, LOCK_ZONE);
 		if (page)
 			huge_run(zone, page);
-		if (page && *kind == CLEAN && may_grow)
-			zone_took_fresh(zone, npages);
+		if (page && may_grow)
+			zone_took(zone, *kind == CLEAN ? npages : 0);
 		if (page || !grown)
 			return page;
 		grown = zone_grow(zone, odd ? want : max_u64(want, align));
@@ -358,7 +358,7 @@ bool zone_resize(struct zone *zone, struct page *page, size_t npages)
 	unlock(&zone->lock, LOCK_ZONE);
 	if (pfn + npages < end)
 		zone_balance(zone, end - pfn - npages);
-	else if (done && READ_ONCE(quota.on))
+	else if (done)
 		quota_keep();
 	return done;
 }

@@ -57,7 +57,7 @@ static int hard(void)
 	static const size_t sizes[] = { MB, 200, 70000, 32768, 5000, 16 * MB };
 	long base = rss_mb(), rss;
 
-	for (int k = 0; k < 12; k++) {
+	for (int k = 0; k < 36; k++) {
 		size_t size = sizes[k % 6];
 
 		T_CHECK(!fill(size, 200 * MB), "over the limit");
