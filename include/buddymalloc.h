@@ -94,6 +94,11 @@ struct bm_stats {
 	uint64_t stalls;        /* calls that gave back all that one call may */
 	uint64_t refusals;      /* requests that the hard limit refused */
 	uint64_t threads;       /* that were made to give memory back */
+	uint64_t fresh_bytes;   /* handed out without memory: faults to come */
+	uint64_t drains;        /* times that the caches of all CPUs were emptied */
+	uint64_t shortages;     /* times that memory was found short (PSI) */
+	size_t hugetlb_bytes;   /* pages that the pool of huge pages gave */
+	uint64_t moved_bytes;   /* objects that bm_defrag() moved */
 };
 void bm_stats(struct bm_stats *out) BM_NOTHROW;
 
@@ -227,8 +232,13 @@ void bm_heap_destroy(struct bm_heap *heap) BM_NOTHROW;
 int bm_register_shrinker(size_t (*count)(void *arg),
 			 size_t (*scan)(size_t nr, void *arg), void *arg) BM_NOTHROW;
 int bm_unregister_shrinker(int id) BM_NOTHROW;
-size_t bm_reclaim(void) BM_NOTHROW;
+size_t bm_reclaim(int node, size_t target) BM_NOTHROW;
 void bm_set_oom_handler(int (*handler)(size_t bytes, void *arg), void *arg) BM_NOTHROW;
+
+/* Objects out of slabs that are nearly empty: bm_compact(3). */
+size_t bm_compact(void) BM_NOTHROW;
+int bm_defrag_hint(const void *ptr) BM_NOTHROW;
+void *bm_defrag(void *ptr) BM_NOTHROW;
 
 const char *bm_version(void) BM_NOTHROW;
 

@@ -46,6 +46,8 @@ PROCESS_TESTS = tests/stress/sleepers tests/stress/manycpus \
 	tests/life/rlimits tests/life/dlopened tests/life/everypoint \
 	tests/life/refused tests/life/sigfork tests/stress/mappings \
 	tests/stress/sparse tests/stress/idle tests/stress/limit \
+	tests/stress/defrag tests/stress/counters tests/stress/hugetlb \
+	tests/api/thisnode \
 	tests/mmap/conform
 # Of several nodes: built here, run in guests (make check-numa); not linked with
 # the library, so that they measure other allocators too.
@@ -125,7 +127,7 @@ WHOLE_TESTS += tests/mmap/model
 # These lay out windows of a machine's size and fork with wiped pages: not for
 # valgrind, nor for an emulated process (guests run them on arm64).
 WINDOW_TESTS += tests/unit/node tests/unit/special tests/unit/huge
-UNIT_TESTS += tests/unit/base tests/unit/conf tests/unit/sysfs \
+UNIT_TESTS += tests/unit/base tests/unit/conf tests/unit/sysfs tests/unit/cgroup \
 	tests/unit/topo tests/unit/policy tests/unit/zone tests/unit/slab \
 	tests/numa/agree
 API_TESTS += $(CMOCKA_TESTS)
@@ -178,6 +180,10 @@ tests_stress_mappings_CFLAGS = $(TEST_CFLAGS)
 tests_stress_sparse_CFLAGS = $(TEST_CFLAGS)
 tests_stress_idle_CFLAGS = $(TEST_CFLAGS)
 tests_stress_limit_CFLAGS = $(TEST_CFLAGS)
+tests_api_thisnode_CFLAGS = $(TEST_CFLAGS)
+tests_stress_defrag_CFLAGS = $(TEST_CFLAGS)
+tests_stress_hugetlb_CFLAGS = $(TEST_CFLAGS)
+tests_stress_counters_CFLAGS = $(TEST_CFLAGS)
 tests_numa_placement_CFLAGS = $(TEST_CFLAGS)
 tests_numa_fallback_CFLAGS = $(TEST_CFLAGS)
 tests_numa_hotplug_CFLAGS = $(TEST_CFLAGS)
@@ -218,6 +224,8 @@ tests_unit_conf_CPPFLAGS = $(UNIT_TEST_CPPFLAGS)
 tests_unit_conf_LDADD = $(UNIT_LIBS)
 tests_unit_sysfs_CPPFLAGS = $(UNIT_TEST_CPPFLAGS)
 tests_unit_sysfs_LDADD = $(UNIT_LIBS)
+tests_unit_cgroup_CPPFLAGS = $(UNIT_TEST_CPPFLAGS)
+tests_unit_cgroup_LDADD = $(UNIT_LIBS)
 tests_unit_policy_CPPFLAGS = $(UNIT_TEST_CPPFLAGS)
 tests_unit_policy_LDADD = $(UNIT_LIBS)
 tests_numa_agree_CPPFLAGS = $(UNIT_TEST_CPPFLAGS)

@@ -32,6 +32,46 @@ static void *take_nogrow(size_t size)
 	return p ? p : malloc_nogrow(size);
 }
 
+/* Of the node that the thread is on now, or NULL: then nobody is asked. */
+static void *take_here(size_t size)
+{
+	uint32_t nr;
+	struct slot *slot = api_enter(&nr);
+	unsigned nid;
+	void *p;
+
+	if (!slot)
+		return NULL;
+	nid = slot->node;
+	mm_leave_slot(slot);
+	if (size > SMALL_MAX) {
+		p = large_alloc_from((int)nid, GFP_MOVABLE | GFP_THISNODE, size,
+				     1, NULL);
+		if (tracing())
+			trace_record(TRACE_MALLOC, 0, size, p);
+		return p;
+	}
+	p = malloc_on(nid, size);
+	/* Its slabs may be another node's, where this one has no memory. */
+	if (!p || page_node(slab_of(p)) == nid)
+		return p;
+	free_fast(p);
+	errno = ENOMEM;
+	return NULL;
+}
+
+/* By the flags; whether it is zero is for the caller to see to. */
+static void *take_as_told(size_t size, unsigned gfp)
+{
+	void *p;
+
+	do
+		p = gfp & GFP_NOGROW ? take_nogrow(size) : take_here(size);
+	while (unlikely(!p) && gfp & GFP_NOFAIL && size <= PTRDIFF_MAX &&
+	       !seat.inside && mm_again(gfp, size));
+	return p && gfp & GFP_ZERO ? memset(p, 0, size) : p;
+}
+
 /*
  * What a block of so many bytes really has: bm_krealloc() counts on zeros
  * behind the size that was asked for.
@@ -49,14 +89,15 @@ static void *take(size_t size, unsigned gfp)
 {
 	void *p;
 
-	if (gfp & GFP_ZERO)
-		size = whole(size);
+	if (gfp & (GFP_ZERO | GFP_THISNODE)) {
+		api_start();
+		if (gfp & GFP_ZERO)
+			size = whole(size);
+	}
 	if (special(gfp))
 		return take_special(size, gfp);
-	if (gfp & GFP_NOGROW) {
-		p = take_nogrow(size);
-		return p && gfp & GFP_ZERO ? memset(p, 0, size) : p;
-	}
+	if (gfp & GFP_NOGROW || (gfp & GFP_THISNODE && topo.nodes > 1))
+		return take_as_told(size, gfp);
 	do
 		p = gfp & GFP_ZERO ? malloc_zeroed(size) : malloc_fast(size);
 	while (unlikely(!p) && gfp & GFP_NOFAIL && size <= PTRDIFF_MAX &&

@@ -42,7 +42,8 @@ BM_EXPORT void *bm_malloc_interleaved(size_t size)
 {
 	void *p = bm_vmalloc(size);
 
-	if (p && READ_ONCE(topo.known) > 1 && api_present(p))
+	if (p && READ_ONCE(topo.known) > 1 && api_present(p) &&
+	    zone_purges(zone_of(pfn_find(p))))
 		interleave(p);
 	return p;
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* When memory runs out, or is asked back: malloc/oom.c has the mechanics. */
+/*
+ * When memory runs out, or is asked back: malloc/oom.c and malloc/trim.c have
+ * the mechanics.
+ */
 #include "api/api.h"
 
 BM_EXPORT int bm_register_shrinker(size_t (*count)(void *arg),
@@ -28,22 +31,58 @@ BM_EXPORT void bm_set_oom_handler(int (*handler)(size_t bytes, void *arg),
 	mm_set_oom_handler(handler, arg);
 }
 
-static size_t purged(void)
+/* Cheapest first: what is free, what caches hold, what the program can spare. */
+BM_EXPORT size_t bm_reclaim(int node, size_t target)
 {
-	size_t pages = 0;
+	int nid = api_nid(node);
+	size_t want, done;
 
-	for (unsigned i = 0; i < nodes.nr_zones; i++)
-		pages += READ_ONCE(nodes.zones[i]->purged_pages);
-	return pages << topo.page_shift;
+	if (nid == NID_NONE)
+		return 0;
+	api_start();
+	want = target / page_bytes() + (target % page_bytes() != 0);
+	done = mm_reclaim(nid, want, false);
+	if (done < want)
+		done += mm_reclaim(nid, want - done, true);
+	if (done < want && mm_shrinkers())
+		done += mm_reclaim(nid, want - done, true);
+	/* All of it: so does address space that strict overcommit charges. */
+	if (target == SIZE_MAX && nid == NID_ANY)
+		mm_trim();
+	return done << topo.page_shift;
 }
 
-BM_EXPORT size_t bm_reclaim(void)
+BM_EXPORT size_t bm_compact(void)
 {
-	size_t before;
+	return mm_compact();
+}
 
-	api_start();
-	before = purged();
-	mm_shrinkers();
-	mm_trim();
-	return purged() - before;
+/* The map is readable everywhere, and 0 where no slab is. */
+static bool is_sparse(const void *p)
+{
+	return page_entry(p) && slab_is_sparse(p);
+}
+
+BM_EXPORT int bm_defrag_hint(const void *ptr)
+{
+	return is_sparse(ptr);
+}
+
+BM_EXPORT void *bm_defrag(void *ptr)
+{
+	int saved = errno;
+	void *to = NULL;
+
+	if (!is_sparse(ptr))
+		return NULL;
+	if (!tracing() || is_named(ptr)) {
+		to = mm_move(ptr);
+	} else {
+		trace_record(TRACE_REALLOC_FROM, 0, 0, ptr);
+		to = mm_move(ptr);
+		trace_record(TRACE_REALLOC_TO, 0, bm_usable_size(to ? to : ptr),
+			     to ? to : ptr);
+	}
+	errno = saved;
+	return to;
 }

@@ -26,7 +26,12 @@ enum reclaim_mode {
 
 enum mmap_mode { MMAP_OFF, MMAP_TRACK, MMAP_PLACE };
 
-enum hugepages_mode { HUGEPAGES_AUTO, HUGEPAGES_NEVER, HUGEPAGES_ALWAYS };
+enum hugepages_mode {
+	HUGEPAGES_AUTO,
+	HUGEPAGES_NEVER,
+	HUGEPAGES_ALWAYS,
+	HUGEPAGES_HUGETLB,	/* the pool's, while it has some */
+};
 
 struct conf {
 	uint32_t foreign;	/* enum foreign */

@@ -7,6 +7,7 @@
 #include "conf/conf.h"
 #include "inspect/inspect.h"
 #include "os/os.h"
+#include "zone/hugetlb.h"
 
 static void add_slots(struct bm_stats *s)
 {
@@ -39,6 +40,7 @@ static void add_zones(struct bm_stats *s)
 		s->purges += zone->purges;
 		s->purged_bytes += zone->purged_pages * page;
 		s->reused_bytes += zone->reused_pages * page;
+		s->fresh_bytes += zone->fresh_pages * page;
 		unlock(&zone->lock, LOCK_ZONE);
 	}
 }
@@ -80,6 +82,10 @@ void stats_take(struct bm_stats *s)
 	s->refusals = READ_ONCE(quota.refused);
 	s->limit_bytes = quota_limit();
 	s->threads = idle_threads();
+	s->hugetlb_bytes = hugetlb_pages() << topo.page_shift;
+	s->drains = mm_drains();
+	s->moved_bytes = mm_moved_bytes();
+	s->shortages = READ_ONCE(quota.shortages);
 	s->nested_calls = nested_calls();
 	s->moves = large_moves();
 	s->rseq = percpu.home_mode == PERCPU_RSEQ   ? 1

@@ -51,6 +51,11 @@ static const struct figure {
 	FIGURE(stalls, "calls that left the rest for later", false),
 	FIGURE(refusals, "requests over the hard limit", false),
 	FIGURE(threads, "threads made to give memory back", false),
+	FIGURE(fresh_bytes, "handed out without memory: faults to come", true),
+	FIGURE(drains, "times that all caches were emptied", false),
+	FIGURE(shortages, "times that memory was found short", false),
+	FIGURE(hugetlb_bytes, "pages of the pool of huge pages", true),
+	FIGURE(moved_bytes, "objects moved by bm_defrag", true),
 #undef FIGURE
 };
 

@@ -216,9 +216,16 @@ bool large_remap(void *p)
 	return true;
 }
 
+/* Mappings of huge pages can only be cut and moved whole. */
+static bool has_pool(const struct page *page)
+{
+	return !zone_purges(zone_of(pfn_of(page)));
+}
+
 static bool may_move(const struct page *page, size_t bytes)
 {
-	if (bytes < MOVE_MIN || page->flags & PAGE_GROUPED || READ_ONCE(moves.live) >= MOVES_MAX)
+	if (bytes < MOVE_MIN || page->flags & PAGE_GROUPED ||
+	    READ_ONCE(moves.live) >= MOVES_MAX || has_pool(page))
 		return false;
 	if (!READ_ONCE(moves.work))
 		WRITE_ONCE(moves.work, os_move_works() ? 1 : 2);
@@ -235,6 +242,10 @@ static struct page *move(struct page *old, size_t npages)
 	if (!may_move(old, bytes))
 		return NULL;
 	page = take_pages(NID_ANY, GFP_MOVABLE, npages, 1, NULL, &kind);
+	if (page && has_pool(page)) {
+		give_pages(page);
+		page = NULL;
+	}
 	if (!page)
 		return NULL;
 	if (!os_move(page_address(old), page_address(page), bytes)) {

@@ -137,6 +137,20 @@ void mm_undivert(void);
 int mm_trim(void);
 /* Every cache is emptied; inside a slow path, without a slot. */
 void mm_drain(void);
+/*
+ * So many free pages of a node (NID_ANY: of all) go back; deep: what caches
+ * hold comes free first. Returns how many went.
+ */
+size_t mm_reclaim(int nid, size_t npages, bool deep);
+/*
+ * Empties the caches and chooses the slabs to be drained; the bytes that come
+ * free when all their objects have moved. And moves one: NULL, it stays.
+ */
+size_t mm_compact(void);
+void *mm_move(void *p);
+/* Times that caches were emptied; what was moved. */
+uint64_t mm_drains(void);
+uint64_t mm_moved_bytes(void);
 
 /* Memory goes back when the program is at rest (malloc/idle.c). */
 void idle_start(void);

@@ -8,40 +8,58 @@
 
 enum { PATH_BYTES = 512 };
 
-/* A file that holds one number; "max", or none: no limit. */
-static size_t read_limit(const char *dir, const char *name)
+/* The directory of a group: mount, what lies below it, path of the group. */
+struct dir {
+	char path[PATH_BYTES];
+	size_t mount;		/* bytes of it that the group's path follows */
+};
+
+/* The first bytes of a file in it, with a NUL; 0: none, or it is longer. */
+static size_t read_in(const struct dir *dir, const char *name, char *text,
+		      size_t cap)
 {
-	char path[PATH_BYTES + 64], text[32];
-	size_t len = strlen(dir), bytes = 0;
+	char path[PATH_BYTES + 64];
+	size_t len = strlen(dir->path);
 	long n;
 
-	memcpy(path, dir, len);
+	memcpy(path, dir->path, len);
 	memcpy(path + len, name, strlen(name) + 1);
-	n = os_read_file(path, text, sizeof(text));
-	if (n <= 0 || n == sizeof(text) || text[0] < '0' || text[0] > '9')
-		return SIZE_MAX;
-	for (long i = 0; i < n && text[i] >= '0' && text[i] <= '9'; i++)
-		if (__builtin_mul_overflow(bytes, 10, &bytes) ||
-		    __builtin_add_overflow(bytes, (size_t)(text[i] - '0'),
-					   &bytes))
-			return SIZE_MAX;
-	return bytes;
+	n = os_read_file(path, text, cap);
+	if (n <= 0 || (size_t)n == cap)
+		return 0;
+	text[n] = 0;
+	return (size_t)n;
 }
 
-/* The group and all above it; dir holds mount and path, and is cut to mount. */
-static size_t read_tree(char *dir, size_t mount, const char *const *files)
+/* A number, nothing else; "max", or what is none: no limit. */
+static size_t read_limit(const struct dir *dir, const char *name)
 {
-	size_t least = SIZE_MAX, end = strlen(dir);
+	char text[32], *s = text;
+	size_t bytes = 0;
+
+	if (!read_in(dir, name, text, sizeof(text)) || *s < '0' || *s > '9')
+		return SIZE_MAX;
+	for (; *s >= '0' && *s <= '9'; s++)
+		if (__builtin_mul_overflow(bytes, 10, &bytes) ||
+		    __builtin_add_overflow(bytes, (size_t)(*s - '0'), &bytes))
+			return SIZE_MAX;
+	return *s && *s != '\n' ? SIZE_MAX : bytes;
+}
+
+/* The group and all above it; dir is cut to the mount. */
+static size_t read_tree(struct dir *dir, const char *const *files)
+{
+	size_t least = SIZE_MAX, end = strlen(dir->path);
 
 	for (;;) {
-		while (end > mount && dir[end - 1] == '/')
+		while (end > dir->mount && dir->path[end - 1] == '/')
 			end--;
-		dir[end] = 0;
+		dir->path[end] = 0;
 		for (const char *const *f = files; *f; f++)
 			least = min_u64(least, read_limit(dir, *f));
-		if (end <= mount)
+		if (end <= dir->mount)
 			return least;
-		while (end > mount && dir[end - 1] != '/')
+		while (end > dir->mount && dir->path[end - 1] != '/')
 			end--;
 	}
 }
@@ -62,52 +80,127 @@ static bool has_word(const char *s, const char *end, const char *name)
 	return false;
 }
 
-/* One line, "4:cpu,memory:/path". */
-static size_t limit_of_line(const char *line, const char *end,
-			    const char *mount)
-{
-	static const char *const v1[] = { "/memory.limit_in_bytes", NULL };
-	static const char *const v2[] = { "/memory.max", "/memory.high", NULL };
-	const char *list = memchr(line, ':', (size_t)(end - line)), *path;
-	size_t base = strlen(mount), sub, len;
-	char dir[PATH_BYTES];
-	bool old;
+enum version { NEITHER, V1, V2 };
 
-	path = list ? memchr(list + 1, ':', (size_t)(end - list - 1)) : NULL;
-	if (!path)
-		return SIZE_MAX;
-	old = has_word(list + 1, path, "memory");
-	if (!old && path != list + 1)
-		return SIZE_MAX;
-	path++;
-	len = (size_t)(end - path);
-	sub = old ? strlen("/memory") : 0;
+/* What a line "4:cpu,memory:/path" or "0::/path" is; where its path begins. */
+static enum version version_of(const char *line, const char *end,
+			       const char **path)
+{
+	const char *list = memchr(line, ':', (size_t)(end - line)), *colon;
+
+	colon = list ? memchr(list + 1, ':', (size_t)(end - list - 1)) : NULL;
+	if (!colon)
+		return NEITHER;
+	*path = colon + 1;
+	if (has_word(list + 1, colon, "memory"))
+		return V1;
+	return colon == list + 1 ? V2 : NEITHER;
+}
+
+/* False: too long. */
+static bool set_dir(struct dir *dir, const char *mount, const char *sub,
+		    const char *path, const char *end)
+{
+	size_t base = strlen(mount), more = strlen(sub);
+	size_t len = (size_t)(end - path);
+
 	/* Outside of what this namespace shows: only the mount's root is. */
 	if (len >= 3 && !memcmp(path, "/..", 3))
 		len = 0;
-	if (base + sub + len >= sizeof(dir))
-		return SIZE_MAX;
-	memcpy(dir, mount, base);
-	memcpy(dir + base, "/memory", sub);
-	memcpy(dir + base + sub, path, len);
-	dir[base + sub + len] = 0;
-	return read_tree(dir, base + sub, old ? v1 : v2);
+	if (base + more + len >= sizeof(dir->path))
+		return false;
+	memcpy(dir->path, mount, base);
+	memcpy(dir->path + base, sub, more);
+	memcpy(dir->path + base + more, path, len);
+	dir->path[base + more + len] = 0;
+	dir->mount = base + more;
+	return true;
+}
+
+/*
+ * Calls fn for each directory where a group of ours may have its files. Where
+ * version 1 has the other controllers, version 2 is in a directory of its own.
+ */
+static void each_dir(const char *groups, const char *mount,
+		     void (*fn)(struct dir *dir, enum version version,
+				void *arg),
+		     void *arg)
+{
+	static const char *const v1[] = { "/memory", NULL };
+	static const char *const v2[] = { "", "/unified", NULL };
+	char text[4096];
+	long n = os_read_file(groups, text, sizeof(text) - 1);
+
+	text[n > 0 ? n : 0] = 0;
+	for (const char *line = text; *line;) {
+		const char *end = strchrnul(line, '\n'), *path = end;
+		enum version version = version_of(line, end, &path);
+		struct dir dir;
+
+		for (const char *const *sub = version == V1 ? v1 : v2;
+		     version != NEITHER && *sub; sub++)
+			if (set_dir(&dir, mount, *sub, path, end))
+				fn(&dir, version, arg);
+		line = end + (*end != 0);
+	}
+}
+
+static void add_limit(struct dir *dir, enum version version, void *least)
+{
+	static const char *const v1[] = { "/memory.limit_in_bytes", NULL };
+	static const char *const v2[] = { "/memory.max", "/memory.high", NULL };
+
+	*(size_t *)least = min_u64(*(size_t *)least,
+				   read_tree(dir, version == V1 ? v1 : v2));
 }
 
 size_t os_cgroup_limit(const char *groups, const char *mount)
 {
-	char text[4096];
-	long n = os_read_file(groups, text, sizeof(text) - 1);
 	size_t least = SIZE_MAX;
 
-	if (n <= 0)
-		return SIZE_MAX;
-	text[n] = 0;
-	for (const char *line = text; *line;) {
-		const char *end = strchrnul(line, '\n');
-
-		least = min_u64(least, limit_of_line(line, end, mount));
-		line = end + (*end != 0);
-	}
+	each_dir(groups, mount, add_limit, &least);
 	return least;
+}
+
+/* "some avg10=12.34 avg60=...": 1234; -1: it is nothing of the kind. */
+static int parse_pressure(const char *s)
+{
+	static const char key[] = "some avg10=";
+	int n = 0, places = 0;
+
+	if (strncmp(s, key, sizeof(key) - 1) != 0)
+		return -1;
+	s += sizeof(key) - 1;
+	if (*s < '0' || *s > '9')
+		return -1;
+	for (; *s >= '0' && *s <= '9' && n <= 100; s++)
+		n = 10 * n + (*s - '0');
+	for (s += *s == '.'; places < 2; places++)
+		n = 10 * n + (*s >= '0' && *s <= '9' ? *s++ - '0' : 0);
+	return *s == ' ' ? n : -1;
+}
+
+static void add_pressure(struct dir *dir, enum version version, void *most)
+{
+	char text[256];
+	int n = -1;
+
+	if (version == V2 &&
+	    read_in(dir, "/memory.pressure", text, sizeof(text)))
+		n = parse_pressure(text);
+	if (n > *(int *)most)
+		*(int *)most = n;
+}
+
+int os_memory_pressure(const char *groups, const char *mount,
+		       const char *machine)
+{
+	char text[256];
+	long n = os_read_file(machine, text, sizeof(text) - 1);
+	int most;
+
+	text[n > 0 ? n : 0] = 0;
+	most = parse_pressure(text);
+	each_dir(groups, mount, add_pressure, &most);
+	return most;
 }

@@ -46,7 +46,7 @@ bool os_own_policy(void)
 	       mode != MPOL_DEFAULT;
 }
 
-bool os_prefer_node(void *addr, size_t bytes, unsigned node)
+static bool set_node(void *addr, size_t bytes, unsigned node, long mode)
 {
 	uint64_t mask[OS_NODE_WORDS];
 
@@ -54,8 +54,17 @@ bool os_prefer_node(void *addr, size_t bytes, unsigned node)
 		return false;
 	memset(mask, 0, sizeof(mask));
 	mask[node / 64] = (uint64_t)1 << node % 64;
-	return syscall(SYS_mbind, addr, bytes, (long)MPOL_PREFERRED, mask,
-		       mask_bits, 0L) == 0;
+	return syscall(SYS_mbind, addr, bytes, mode, mask, mask_bits, 0L) == 0;
+}
+
+bool os_prefer_node(void *addr, size_t bytes, unsigned node)
+{
+	return set_node(addr, bytes, node, MPOL_PREFERRED);
+}
+
+bool os_bind_node(void *addr, size_t bytes, unsigned node)
+{
+	return set_node(addr, bytes, node, MPOL_BIND);
 }
 
 bool os_interleave(void *addr, size_t bytes,

@@ -30,6 +30,8 @@ bool os_own_policy(void);
 
 /* Pages come from the node where it has some, else from another. */
 bool os_prefer_node(void *addr, size_t bytes, unsigned node);
+/* Pages come from the node, or there are none. */
+bool os_bind_node(void *addr, size_t bytes, unsigned node);
 /* Pages come from the nodes of the mask in turn. */
 bool os_interleave(void *addr, size_t bytes,
 		   const uint64_t mask[OS_NODE_WORDS]);

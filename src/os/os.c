@@ -22,6 +22,15 @@
 #ifndef MADV_WIPEONFORK
 #define MADV_WIPEONFORK 18
 #endif
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+#ifndef MAP_HUGE_SHIFT
+#define MAP_HUGE_SHIFT 26
+#endif
 #ifndef MREMAP_DONTUNMAP
 #define MREMAP_DONTUNMAP 4
 #endif
@@ -134,6 +143,32 @@ void os_huge(void *addr, size_t bytes)
 void os_no_huge(void *addr, size_t bytes)
 {
 	advise(addr, bytes, MADV_NOHUGEPAGE);
+}
+
+void os_collapse(void *addr, size_t bytes)
+{
+	advise(addr, bytes, MADV_COLLAPSE);
+}
+
+/* Without NORESERVE, or the first touch may be a SIGBUS. */
+void *os_hugetlb_map(size_t bytes, size_t page)
+{
+	int size = (int)log2_floor(page) << MAP_HUGE_SHIFT;
+	void *p = map(NULL, bytes, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | size);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+bool os_populate(void *addr, size_t bytes)
+{
+	return advise(addr, bytes, MADV_POPULATE_WRITE);
+}
+
+bool os_put(void *from, void *to, size_t bytes)
+{
+	return (void *)syscall(SYS_mremap, from, bytes, bytes,
+			       MREMAP_MAYMOVE | MREMAP_FIXED, to) == to;
 }
 
 long os_resident(void *addr, size_t bytes)

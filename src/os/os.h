@@ -38,6 +38,14 @@ bool os_move_works(void);
 /* Advice: from now on faults make huge pages here, or never do. */
 void os_huge(void *addr, size_t bytes);
 void os_no_huge(void *addr, size_t bytes);
+/* Makes huge pages of what is there, now, where the kernel can. */
+void os_collapse(void *addr, size_t bytes);
+/* Memory of the pool of that page size, reserved, anywhere; NULL: it has none. */
+void *os_hugetlb_map(size_t bytes, size_t page);
+/* Faults it all in. False: not all is there, and touching it may be a signal. */
+bool os_populate(void *addr, size_t bytes);
+/* A mapping goes to another's place; false: either may be gone from there. */
+bool os_put(void *from, void *to, size_t bytes);
 /* Pages of a range that hold memory; -1: the kernel will not say. */
 long os_resident(void *addr, size_t bytes);
 /* The pages read as zeros in a fork child. False where the kernel cannot. */

@@ -172,8 +172,8 @@ static unsigned take_from(struct cache *cache, struct page *slab, void **slots,
 
 static struct page *first_partial(struct cache_node *node)
 {
-	for (unsigned bin = 0; bin < SLAB_BINS; bin++)
-		if (!list_empty(&node->partial[bin]))
+	for (unsigned bin = 0; bin < SLAB_LISTS; bin++)
+		if (bin != SLAB_FULL && !list_empty(&node->partial[bin]))
 			return container_of(node->partial[bin].next,
 					    struct page, link);
 	return NULL;
@@ -321,7 +321,7 @@ static unsigned put(struct cache *cache, void **slots, unsigned n,
 			slab->slab.hint = (uint16_t)w;
 		if (slab->slab.nr_free == slab->slab.fresh) {
 			/* One is kept: the next sheaf may want it back. */
-			if (node->nr_empty) {
+			if (node->nr_empty || slab->slab.bin == SLAB_SPARSE) {
 				unlist(node, slab);
 				list_add(&slab->link, surplus);
 				node->nr_slabs--;
@@ -329,7 +329,8 @@ static unsigned put(struct cache *cache, void **slots, unsigned n,
 			}
 			node->nr_empty++;
 		}
-		set_bin(node, slab, bin_of(cache, slab));
+		if (slab->slab.bin != SLAB_SPARSE)
+			set_bin(node, slab, bin_of(cache, slab));
 	}
 	node->nr_out -= home;
 	unlock(&node->list_lock, LOCK_LIST);
@@ -382,6 +383,101 @@ void caches_shrink(void)
 		cache_shrink(&caches[class], NULL);
 }
 
+enum { STEPS = 64 };	/* of fullness, that a plan tells apart */
+
+static unsigned emptiness(const struct cache *cache, const struct page *slab)
+{
+	return at_home(cache, slab) * STEPS / cache->objects;
+}
+
+/* Of the partial slabs: how many are how empty, and what they have at home. */
+static size_t survey(const struct cache *cache, struct cache_node *node,
+		     uint32_t nr[STEPS + 1])
+{
+	size_t home = 0;
+
+	memset(nr, 0, (STEPS + 1) * sizeof(*nr));
+	for (unsigned bin = 0; bin < SLAB_BINS; bin++)
+		for (struct list *l = node->partial[bin].next;
+		     l && l != &node->partial[bin]; l = l->next) {
+			struct page *slab = container_of(l, struct page, link);
+
+			nr[emptiness(cache, slab)]++;
+			home += at_home(cache, slab);
+		}
+	return home;
+}
+
+static size_t plan_locked(struct cache *cache, struct cache_node *node)
+{
+	struct list *sparse = &node->partial[SLAB_SPARSE];
+	uint32_t nr[STEPS + 1];
+	unsigned cut = STEPS;
+	size_t quota, left;
+
+	while (!list_empty(sparse)) {
+		struct page *slab = container_of(sparse->next, struct page,
+						 link);
+
+		set_bin(node, slab, bin_of(cache, slab));
+	}
+	left = quota = survey(cache, node, nr) / cache->objects;
+	while (cut && nr[cut] <= left)
+		left -= nr[cut--];
+	for (unsigned bin = 0; bin < SLAB_BINS; bin++) {
+		struct list *next, *l = node->partial[bin].next;
+
+		for (; l && l != &node->partial[bin]; l = next) {
+			struct page *slab = container_of(l, struct page, link);
+			unsigned step = emptiness(cache, slab);
+
+			next = l->next;
+			if (step < cut || (step == cut && !left) ||
+			    slab->slab.nr_free == slab->slab.fresh)
+				continue;
+			left -= step == cut;
+			set_bin(node, slab, SLAB_SPARSE);
+		}
+	}
+	return quota << (cache->order + topo.page_shift);
+}
+
+size_t cache_plan(struct cache *cache)
+{
+	size_t bytes = 0;
+
+	for (unsigned nid = 0; nid < topo.nodes; nid++) {
+		struct cache_node *node = cache_node(cache, nid);
+
+		lock(&node->list_lock, LOCK_LIST);
+		bytes += plan_locked(cache, node);
+		unlock(&node->list_lock, LOCK_LIST);
+	}
+	return bytes;
+}
+
+void *slab_move(struct cache *cache, struct pcp *pcp, void *p)
+{
+	struct cache_node *node = home_of(cache, p);
+	struct page *slab;
+	void *to = NULL;
+
+	slab_check(cache, p);
+	lock(&node->list_lock, LOCK_LIST);
+	slab = first_partial(node);
+	/* It stays with its owner, as far as there is one. */
+	if (slab && slab->slab.bin != SLAB_SPARSE && slab_is_sparse(p))
+		take_locked(cache, node,
+			    entry_owner(*map_entry(page_address(slab))), &to, 1,
+			    NULL);
+	unlock(&node->list_lock, LOCK_LIST);
+	if (!to)
+		return NULL;
+	memcpy(to, p, cache->size);
+	slab_put(cache, pcp, &p, 1);
+	return to;
+}
+
 void cache_release(struct cache *cache, struct pcp *pcp)
 {
 	struct list slabs;
@@ -391,7 +487,7 @@ void cache_release(struct cache *cache, struct pcp *pcp)
 		struct cache_node *node = cache_node(cache, nid);
 
 		lock(&node->list_lock, LOCK_LIST);
-		for (unsigned bin = 0; bin <= SLAB_FULL; bin++)
+		for (unsigned bin = 0; bin < SLAB_LISTS; bin++)
 			while (!list_empty(&node->partial[bin])) {
 				struct list *l = node->partial[bin].next;
 
@@ -428,7 +524,7 @@ size_t cache_live(struct cache *cache, void **out, size_t n)
 
 		lock(&node->list_lock, LOCK_LIST);
 		live += node->nr_out;
-		for (unsigned bin = 0; bin <= SLAB_FULL && got < n; bin++)
+		for (unsigned bin = 0; bin < SLAB_LISTS && got < n; bin++)
 			got = name_live(cache, &node->partial[bin], out, got,
 					n);
 		unlock(&node->list_lock, LOCK_LIST);

@@ -26,6 +26,8 @@
 enum {
 	SLAB_BINS = 4,		/* partial lists: < 1/4 free, ..., < 4/4 */
 	SLAB_FULL = SLAB_BINS,	/* nothing at home: on no list */
+	SLAB_SPARSE,		/* to be drained: see cache_plan() */
+	SLAB_LISTS,
 	RECIPROCAL_SHIFT = 40,
 	SHEAF_OBJECTS = 126,		/* places of a sheaf of 1 KiB */
 	SHEAF_BUDGET = 32 << 10,	/* bytes of one sheaf; half above 1 KiB */
@@ -40,7 +42,7 @@ struct cache_node {
 	uint8_t epoch;				/* (C) but in a child of _Fork */
 	uint64_t nr_out;			/* (L) objects not at home */
 	bool keeps_full;	/* (C) slabs with nothing at home are listed too */
-	struct list partial[SLAB_BINS + 1];	/* (L) the last: as above */
+	struct list partial[SLAB_LISTS];	/* (L) of SLAB_FULL: as above */
 	struct barn {
 		struct lock lock;
 		uint32_t full;			/* (B) chain of tops */
@@ -99,6 +101,20 @@ void slab_put(struct cache *cache, struct pcp *pcp, void **slots, unsigned n);
 /* Ends the process where p is no object, or is at home. p's slab stays. */
 void slab_check(const struct cache *cache, void *p);
 
+/*
+ * Chooses the slabs to be drained anew: the emptiest, as many as the places
+ * at home in the others can take in. Returns their bytes. Nothing is taken from
+ * them while another slab has anything, and they go back as soon as all is at
+ * home. Example: 10 slabs of 100 objects, in each of which 7 to 13 are out:
+ * 900 at home, so 9 are drained into the one that has 13 out.
+ */
+size_t cache_plan(struct cache *cache);
+/*
+ * A copy of p in a slab that stays, p itself at home; NULL: p's slab stays as
+ * well, or the others have no room left.
+ */
+void *slab_move(struct cache *cache, struct pcp *pcp, void *p);
+
 /* The slabs that are wholly at home go back to their zone. */
 void caches_shrink(void);
 void cache_shrink(struct cache *cache, struct pcp *pcp);
@@ -130,6 +146,12 @@ static inline struct page *slab_of(const void *p)
 	return page->type == PAGE_SLAB
 		       ? page
 		       : page_at(pfn_of(page) - page->unit.back);
+}
+
+/* Whether p, which has a map entry, lies in a slab that is to be drained. */
+static inline bool slab_is_sparse(const void *p)
+{
+	return READ_ONCE(slab_of(p)->slab.bin) == SLAB_SPARSE;
 }
 
 #endif

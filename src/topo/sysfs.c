@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/bits.h"
 #include "os/os.h"
 
 /*
@@ -212,6 +213,39 @@ uint64_t sysfs_huge_sizes(size_t page, size_t largest)
 			sizes |= size;
 	}
 	return sizes;
+}
+
+/* A figure of the pool; its own buffer as well. */
+static size_t pool_figure(const char *dir, size_t page, const char *name)
+{
+	char path[256], text[32];
+	const char *s = text;
+	struct text t;
+	uint64_t value;
+	long n;
+
+	text_init(&t, path, sizeof(path) - 1, -1);
+	text_add(&t, "%s/%s/hugepages/hugepages-%zukB/%s", top, dir, page >> 10,
+		 name);
+	path[t.len] = 0;
+	n = os_read_file(path, text, sizeof(text));
+	return n > 0 && number(&s, text + n, &value) ? value : 0;
+}
+
+size_t sysfs_hugetlb_spare(size_t page, int node)
+{
+	size_t free = pool_figure("kernel/mm", page, "free_hugepages");
+	size_t promised = pool_figure("kernel/mm", page, "resv_hugepages");
+	size_t spare = free > promised ? free - promised : 0;
+	char dir[48];
+	struct text t;
+
+	if (node < 0)
+		return spare;
+	text_init(&t, dir, sizeof(dir) - 1, -1);
+	text_add(&t, "devices/system/node/node%u", (unsigned)node);
+	dir[t.len] = 0;
+	return min_u64(spare, pool_figure(dir, page, "free_hugepages"));
 }
 
 unsigned sysfs_possible_cpus(void)

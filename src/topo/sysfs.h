@@ -48,6 +48,11 @@ size_t sysfs_huge_page_size(void);	/* 0: unknown */
 bool sysfs_huge_pages_always(void);
 /* The sizes (as one number) that advised memory can have; 0: none. */
 uint64_t sysfs_huge_sizes(size_t page, size_t largest);
+/*
+ * Pages of that size in the pool of hugetlbfs that nobody has or was promised;
+ * those of a node, if it is not -1.
+ */
+size_t sysfs_hugetlb_spare(size_t page, int node);
 /* Slots are indexed by number, so the last one counts; 0: unknown. */
 unsigned sysfs_possible_cpus(void);
 /* A line "Key:\t0-3" of a file outside of sysfs (/proc/self/status). */

@@ -7,6 +7,7 @@
 #include "os/numa.h"
 #include "os/os.h"
 #include "os/place.h"
+#include "zone/hugetlb.h"
 
 uint32_t *zone_era;
 
@@ -125,5 +126,6 @@ bool zone_commit(struct zone *zone, pfn_t from, pfn_t to)
 		os_uncommit(addr, bytes);
 		return false;
 	}
-	return true;
+	return conf.hugepages != HUGEPAGES_HUGETLB ||
+	       hugetlb_commit(zone, from, to);
 }

@@ -31,10 +31,11 @@ static inline bool zone_gone(const struct zone *zone)
 /* The birth for a new zone; 0: the kernel cannot wipe the word. */
 uint32_t zone_birth(void);
 
-/* Dropping a page's memory makes it read as zeros again. */
+/* Dropping a page's memory makes it read as zeros again, and harms nobody. */
 static inline bool zone_purges(const struct zone *zone)
 {
-	return likely(zone->type < ZONE_DMA);
+	return likely(zone->type < ZONE_DMA &&
+		      READ_ONCE(zone->pool_to) <= zone->start);
 }
 
 /*

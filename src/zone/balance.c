@@ -128,20 +128,22 @@ void balance_set_slack(size_t bytes)
 	WRITE_ONCE(balance.slack, max_u64(1, bytes >> topo.page_shift));
 }
 
+/* Of a program that grows and has no use for its free pages. */
+static size_t least_slack(size_t used)
+{
+	return (KIB(256) >> topo.page_shift) + used / 32;
+}
+
 /* What is kept whatever the program did: for pages that do not fit. */
 static size_t slack(size_t used)
 {
 	size_t set = READ_ONCE(balance.slack);
 
+	if (unlikely(READ_ONCE(quota.tight)))
+		return least_slack(used);
 	if (set)
 		return set;
 	return (MIB(8) >> topo.page_shift) + used / 8;
-}
-
-/* Of a program that grows and has no use for its free pages. */
-static size_t least_slack(size_t used)
-{
-	return (KIB(256) >> topo.page_shift) + used / 32;
 }
 
 static size_t wanted(const struct resident *r, size_t used)
@@ -149,6 +151,8 @@ static size_t wanted(const struct resident *r, size_t used)
 	size_t lately = max_u64(READ_ONCE(r->peak[0]), READ_ONCE(r->peak[1]));
 	size_t more = lately > used ? lately - used : 0;
 
+	if (unlikely(READ_ONCE(quota.tight)))
+		return 0;
 	return min_u64(more, (MIB(64) >> topo.page_shift) + used);
 }
 
@@ -217,9 +221,31 @@ static bool over(uint64_t *start, uint64_t now, uint64_t length)
 					   __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 }
 
+/* What is left behind for longer than this is worth a helper's while. */
+static size_t idle_floor(void)
+{
+	return MIB(16) >> topo.page_shift;
+}
+
+/*
+ * A clock of its own: a program that frees much once in a period might always
+ * end that with the first few pages.
+ */
+static void feel(const struct resident *r, uint64_t now)
+{
+	static uint64_t felt;	/* (A) nanoseconds */
+
+	if (conf.reclaim != RECLAIM_OFF &&
+	    (READ_ONCE(quota.tight) || resident_dirty(r) > idle_floor()) &&
+	    over(&felt, now, PERIOD_NS))
+		quota_feel();
+}
+
 static void tick(struct resident *r)
 {
 	uint64_t now = os_now();
+
+	feel(r, now);
 
 	if (over(&r->period_start, now, PERIOD_NS)) {
 		resident_new_period(r);
@@ -253,14 +279,6 @@ static size_t batch(void)
 		       (size_t)1 << topo.pageblock_order);
 }
 
-/* What is left behind for longer than this is worth a helper's while. */
-static size_t idle_floor(void)
-{
-	return MIB(16) >> topo.page_shift;
-}
-
-static size_t purge(struct zone *zone, size_t target, size_t most);
-
 /* Down to target, but no more than so many pages. Returns how many. */
 static size_t reclaim_to(struct resident *r, size_t target, size_t most)
 {
@@ -270,8 +288,9 @@ static size_t reclaim_to(struct resident *r, size_t target, size_t most)
 		struct zone *zone = dirtiest(r);
 		size_t has = READ_ONCE(zone->free_pages[DIRTY]);
 		size_t surplus = dirty - target;
-		size_t n = purge(zone, has > surplus ? has - surplus : 0,
-				 most - done);
+		size_t n = zone_reclaim(zone,
+					has > surplus ? has - surplus : 0,
+					most - done);
 
 		if (!n)
 			break;
@@ -382,9 +401,8 @@ void zone_put_back(struct zone *zone, struct page *page, unsigned kind)
  * Dirty blocks, largest first, down to target; of a large one no more than
  * most. What counts is what was dirty: of a mixed block the rest costs little.
  */
-static size_t purge(struct zone *zone, size_t target, size_t most)
+size_t zone_reclaim(struct zone *zone, size_t target, size_t most)
 {
-	unsigned max_order = log2_floor(max_u64(most, 1));
 	size_t done = 0;
 
 	if (!zone_purges(zone))
@@ -399,7 +417,8 @@ static size_t purge(struct zone *zone, size_t target, size_t most)
 		dirty = zone->free_pages[DIRTY];
 		if (zone->free_pages[DIRTY] > target &&
 		    !huge_keeps_locked(zone, target)) {
-			page = zone_take_dirty_locked(zone, max_order);
+			page = zone_take_dirty_locked(zone,
+						      log2_floor(most - done));
 			order = page->order;
 			page->type = PAGE_PCP;
 			dirty -= zone->free_pages[DIRTY];
@@ -417,7 +436,3 @@ static size_t purge(struct zone *zone, size_t target, size_t most)
 	return done;
 }
 
-size_t zone_reclaim(struct zone *zone, size_t target)
-{
-	return purge(zone, target, SIZE_MAX);
-}

@@ -80,8 +80,11 @@ void zone_balance(struct zone *zone, size_t freed);
 void zone_took(struct zone *zone, size_t fresh);
 /* At every allocation, under the zone's lock: keeps the figures. */
 void resident_note(struct resident *r);
-/* Purges dirty blocks of one zone, largest first, until target are left. */
-size_t zone_reclaim(struct zone *zone, size_t target);
+/*
+ * Purges dirty blocks of one zone, largest first, until target are left or as
+ * many as that (or a pageblock) are purged. Returns how many.
+ */
+size_t zone_reclaim(struct zone *zone, size_t target, size_t most);
 
 /* Bytes that are kept whatever the program did, in place of 8 MiB and 1/8. */
 void balance_set_slack(size_t bytes);

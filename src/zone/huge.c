@@ -211,9 +211,10 @@ bool huge_next(const struct zone *zone)
 	const struct zone_huge *huge = &zone->huge;
 	pfn_t from = zone->present;
 
-	if (from & (block_pages() - 1) || !zone_purges(zone))
+	if (from & (block_pages() - 1) || zone->type >= ZONE_DMA)
 		return false;
 	return conf.hugepages == HUGEPAGES_ALWAYS ||
+	       (conf.hugepages == HUGEPAGES_HUGETLB && zone->pool_to == from) ||
 	       (is_auto(zone) && huge->to == from &&
 		from + block_pages() <= huge->until);
 }
@@ -277,6 +278,25 @@ void huge_run(struct zone *zone, const struct page *page)
 	lock(&zone->grow_lock, LOCK_GROW);
 	set_plain(zone);
 	unlock(&zone->grow_lock, LOCK_GROW);
+}
+
+/* Unless much of it holds no memory, which it would then. */
+bool huge_collapse(struct zone *zone, pfn_t *at)
+{
+	pfn_t pfn = align_up(max_u64(*at, zone->start), block_pages());
+	long resident;
+	bool unused;
+
+	if (!is_auto(zone) || pfn + block_pages() > READ_ONCE(zone->huge.to))
+		return false;
+	*at = pfn + block_pages();
+	lock(&zone->lock, LOCK_ZONE);
+	unused = is_free_locked(zone, pfn);
+	unlock(&zone->lock, LOCK_ZONE);
+	resident = unused ? 0 : os_resident(pfn_address(pfn), pageblock_bytes());
+	if (resident >= (long)(block_pages() - block_pages() / 12))
+		os_collapse(pfn_address(pfn), pageblock_bytes());
+	return true;
 }
 
 /* Looks again for each quarter of what is in use that went back. */

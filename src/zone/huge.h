@@ -49,6 +49,12 @@ void huge_grown(struct zone *zone, pfn_t from, pfn_t to, size_t run);
 void huge_shrunk(struct zone *zone);
 /* A run was handed out that is not touched yet. */
 void huge_run(struct zone *zone, const struct page *page);
+/*
+ * The next pageblock from *at on that is advised and was faulted page by page
+ * becomes a huge page now: a millisecond or three, for which nobody waits but a
+ * program that asks. False: there are no more.
+ */
+bool huge_collapse(struct zone *zone, pfn_t *at);
 /* Memory is about to go back, and will be faulted again. */
 void huge_look(struct zone *zone);
 /*

@@ -17,7 +17,7 @@ static unsigned use_of(const struct zone *zone, const struct page *page)
 	case PAGE_SLAB:
 		return BY_SLABS;
 	case PAGE_LARGE:
-		return zone_purges(zone) ? BY_BLOCKS : BY_SLABS;
+		return zone->type < ZONE_DMA ? BY_BLOCKS : BY_SLABS;
 	default:
 		return zone->type == ZONE_NORMAL ? BY_SLABS : BY_BLOCKS;
 	}

@@ -46,6 +46,7 @@ static void refill(struct pcp *pcp, struct zone *zone, unsigned order)
 		pcp->count += (size_t)1 << order;
 		zone_use_locked(zone, (size_t)1 << order);
 	}
+	zone->fresh_pages += fresh;
 	unlock(&zone->lock, LOCK_ZONE);
 	zone_took(zone, fresh);
 }

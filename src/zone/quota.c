@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "zone/quota.h"
 
+#include <string.h>
+
 #include "base/bits.h"
+#include "conf/conf.h"
 #include "os/cgroup.h"
 #include "topo/topo.h"
 #include "zone/balance.h"
 
-struct quota quota = { SIZE_MAX, SIZE_MAX, SIZE_MAX, 0, 0, 0, 0 };
+struct quota quota = { .soft = SIZE_MAX, .hard = SIZE_MAX, .group = SIZE_MAX };
 
 static size_t pages(size_t bytes)
 {
@@ -66,21 +69,74 @@ void quota_keep_slow(void)
 		WRITE_ONCE(quota.pressed, 1);
 }
 
+/* What the kernel tells of groups and pressure; or of a tree for tests. */
+struct sources {
+	char groups[sizeof(conf.sysfs) + 32];
+	char mount[sizeof(conf.sysfs) + 32];
+	char machine[sizeof(conf.sysfs) + 32];
+};
+
+static void join(char *out, const char *dir, const char *name)
+{
+	size_t len = strlen(dir);
+
+	memcpy(out, dir, len);
+	memcpy(out + len, name, strlen(name) + 1);
+}
+
+static void find_sources(struct sources *s)
+{
+	bool fake = conf.sysfs[0];
+
+	join(s->groups, conf.sysfs, fake ? "/cgroup" : "/proc/self/cgroup");
+	join(s->mount, conf_sysfs(), "/fs/cgroup");
+	join(s->machine, conf.sysfs,
+	     fake ? "/pressure" : "/proc/pressure/memory");
+}
+
 /* Small heaps do not ask: an ordinary start opens no file for this. */
 void quota_look(void)
 {
 	size_t present = residents_present(), seen = READ_ONCE(quota.seen_at);
 	size_t group = READ_ONCE(quota.group), limit, step;
+	struct sources from;
 
 	step = group == SIZE_MAX ? seen : group / 8;
 	if (present < MIB(64) >> topo.page_shift ||
 	    (seen && present < seen + step))
 		return;
 	WRITE_ONCE(quota.seen_at, present);
-	limit = os_cgroup_limit("/proc/self/cgroup", "/sys/fs/cgroup");
+	find_sources(&from);
+	limit = os_cgroup_limit(from.groups, from.mount);
 	/* Version 1 says "no limit" with a number beyond all memory. */
 	WRITE_ONCE(quota.group, limit >= topo.ram_bytes
 					? SIZE_MAX
 					: limit / 10 * 9 >> topo.page_shift);
 	set_on();
+}
+
+/*
+ * One twentieth of the time: the kernel then drops and writes back what others
+ * may want, while what we keep is wanted by nobody.
+ */
+enum { SHORT_OF_MEMORY = 500 };
+
+void quota_feel(void)
+{
+	static uint32_t untold;	/* (A) this kernel has no PSI */
+	struct sources from;
+	int pressure;
+
+	if (READ_ONCE(untold))
+		return;
+	find_sources(&from);
+	pressure = os_memory_pressure(from.groups, from.mount, from.machine);
+	if (pressure < 0)
+		WRITE_ONCE(untold, 1);
+	WRITE_ONCE(quota.tight, pressure >= SHORT_OF_MEMORY);
+	if (pressure < SHORT_OF_MEMORY)
+		return;
+	__atomic_add_fetch(&quota.shortages, 1, __ATOMIC_RELAXED);
+	/* What caches hold is to come home as well. */
+	WRITE_ONCE(quota.pressed, 1);
 }

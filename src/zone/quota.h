@@ -3,7 +3,8 @@
  * What:  how much memory the heap may hold: the options limit and hard_limit,
  *        and what the control group allows.
  * Door:  quota_admits() before pages are handed out, quota_keep() after that,
- *        quota_look() when a zone grows.
+ *        quota_look() when a zone grows, quota_feel() now and then while free
+ *        pages are resident.
  * Locks: none is held by the caller but a zone's grow_lock in quota_look().
  *        The figures are words, as in zone/balance.h.
  * Invariant: resident are the pages in use (those on CPUs' lists, in slabs and
@@ -26,6 +27,8 @@ struct quota {
 	size_t seen_at;		/* (A) present pages when that was read */
 	uint32_t on;		/* (A) one of them is set */
 	uint32_t pressed;	/* (A) too much is in use, somebody must give */
+	uint32_t tight;		/* (A) memory is short around us: keep little */
+	uint64_t shortages;	/* (A) times that it was found so */
 	uint64_t refused;	/* (A) requests, by the hard limit */
 };
 
@@ -55,5 +58,7 @@ static inline void quota_keep(void)
 }
 /* Reads the control group's limit, now and then. */
 void quota_look(void);
+/* Asks the kernel whether memory is short (PSI); reads a few files. */
+void quota_feel(void);
 
 #endif

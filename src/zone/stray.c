@@ -10,7 +10,7 @@
  */
 #include "os/numa.h"
 #include "os/os.h"
-#include "zone/zone.h"
+#include "zone/backing.h"
 
 enum { SAMPLES = 32 };
 
@@ -49,6 +49,8 @@ size_t zone_drop_strays(struct zone *zone, unsigned node)
 	size_t dropped = 0;
 	bool huge = false;
 
+	if (!zone_purges(zone))
+		return 0;
 	list_init(&blocks);
 	take_dirty(zone, &blocks);
 	while (!list_empty(&blocks)) {

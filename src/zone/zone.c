@@ -10,6 +10,7 @@
 #include "os/os.h"
 #include "os/rseq.h"
 #include "zone/backing.h"
+#include "zone/hugetlb.h"
 #include "zone/quota.h"
 
 void zone_init(struct zone *zone, unsigned node, enum zone_type type,
@@ -29,7 +30,7 @@ void zone_init(struct zone *zone, unsigned node, enum zone_type type,
 	zone->node = (uint8_t)node;
 	zone->type = (uint8_t)type;
 	zone->name = zone_type_name(type);
-	zone->start = zone->present = start;
+	zone->start = zone->present = zone->pool_to = start;
 	zone->end = end;
 	if (end > start)
 		zone->max_order = min_u64(30 - topo.page_shift,
@@ -281,8 +282,8 @@ static struct page *take_run(struct zone *zone, size_t npages, size_t align,
 			page->flags = 0;
 			page->npages = (uint32_t)npages;
 			zone_use_locked(zone, npages);
-			if (*kind == DIRTY)
-				zone->reused_pages += npages;
+			*(*kind == DIRTY ? &zone->reused_pages
+					 : &zone->fresh_pages) += npages;
 		}
 		unlock(&zone->lock, LOCK_ZONE);
 		if (page)
@@ -453,8 +454,9 @@ void zone_shrink(struct zone *zone)
 	was = zone->present;
 	tail = free_tail_locked(zone);
 	/* A huge page is not cut in two. */
-	cut = align_up(tail, tail < zone->huge.to ? pageblock_pages()
-						  : zone_step(zone));
+	cut = align_up(tail, tail < max_u64(zone->huge.to, zone->pool_to)
+				     ? pageblock_pages()
+				     : zone_step(zone));
 	if (cut < was) {
 		clean = absorb_locked(zone, tail, was);
 		zone->present = cut;
@@ -469,6 +471,7 @@ void zone_shrink(struct zone *zone)
 		unlock(&zone->lock, LOCK_ZONE);
 	}
 	huge_shrunk(zone);
+	hugetlb_shrunk(zone);
 	unlock(&zone->grow_lock, LOCK_GROW);
 }
 

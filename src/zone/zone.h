@@ -76,6 +76,7 @@ struct zone {
 	pfn_t start;		/* (C) first that is ever used */
 	pfn_t present;		/* (Z) end of what is usable; grow_lock too */
 	pfn_t end;		/* (Z) end of the address space */
+	pfn_t pool_to;		/* (G) end of what the pool gave: hugetlb.h */
 	unsigned max_order;	/* (C) 1 GiB, or less in a small window */
 	uint8_t node, type;	/* (C) */
 	uint8_t epoch;		/* (C) but in a child of _Fork */
@@ -85,6 +86,7 @@ struct zone {
 
 	uint64_t grows, purges, purged_pages;	/* (Z) */
 	uint64_t reused_pages;	/* (Z) dirty ones that were handed out */
+	uint64_t fresh_pages;	/* (Z) clean ones */
 	struct zone_huge huge;	/* (G) but where it says otherwise */
 };
 

@@ -195,14 +195,14 @@ static void oom(void **state)
 	assert_null(malloc(too_much));
 	assert_int_equal(handled, 5);
 	kept[0] = malloc(1000);
-	bm_reclaim();
+	bm_reclaim(BM_NODE_ANY, SIZE_MAX);
 	assert_int_equal(scans, 2);
 	assert_int_equal(bm_unregister_shrinker(id), 0);
 	assert_int_equal(bm_unregister_shrinker(id), -1);
 	assert_int_equal(bm_unregister_shrinker(-1), -1);
 	assert_int_equal(bm_unregister_shrinker(1000), -1);
 	kept[0] = malloc(1000);
-	bm_reclaim();
+	bm_reclaim(BM_NODE_ANY, SIZE_MAX);
 	assert_int_equal(scans, 2);
 	free(kept[0]);
 	kept[0] = NULL;

@@ -81,6 +81,44 @@ static void test_dense(void **state)
 	assert_int_equal(zone->huge.given_up, 0);
 }
 
+static size_t huge_here(void)
+{
+	static char buf[8192];
+	int fd = open("/proc/self/smaps_rollup", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, buf, sizeof(buf) - 1);
+	const char *at;
+
+	close(fd);
+	buf[n > 0 ? n : 0] = 0;
+	at = strstr(buf, "AnonHugePages:");
+	return at ? strtoul(at + 14, NULL, 10) << 10 : 0;
+}
+
+/* What was measured while it was plain is huge at once, if that is asked. */
+static void test_collapse(void **state)
+{
+	size_t before, after, whole = 0;
+	bool works;
+	pfn_t at = 0;
+
+	(void)state;
+	for (int i = 0; i < 64; i++)
+		touch(take(MIB(1)), 1);
+	assert_true(advised());
+	before = huge_here();
+	while (huge_collapse(zone, &at))
+		whole++;
+	after = huge_here();
+	assert_in_range(whole << topo.pageblock_order << topo.page_shift,
+			advised() - pageblock_bytes(), advised());
+	/* No memory is in one piece, or khugepaged was faster: as it may be. */
+	works = after > before || before >= advised() - 2 * pageblock_bytes();
+	if (!works)
+		t_say("no huge page came of it: %zu KiB before, %zu after",
+		      before >> 10, after >> 10);
+	assert_true(works || t_ram_free() < GIB(1));
+}
+
 /* A page in eight, then half of all pages: huge pages would double it. */
 static void test_sparse(void **state)
 {
@@ -127,11 +165,11 @@ static void test_long_run(void **state)
 		touch(take(MIB(4)), 1);
 	assert_true(pfn_of(page) < zone->huge.to);
 	zone_free(zone, page);
-	zone_reclaim(zone, 0);
+	zone_reclaim(zone, 0, SIZE_MAX);
 	page = take(MIB(80));
 	assert_true(pfn_of(page) < zone->huge.to);
 	zone_free(zone, page);
-	zone_reclaim(zone, 0);
+	zone_reclaim(zone, 0, SIZE_MAX);
 	/* Nothing is in use beside it: 2 MiB of 80. */
 	zone->used_pages -= MIB(78) >> topo.page_shift;
 	page = take(MIB(80));
@@ -165,7 +203,7 @@ static void test_look(void **state)
 	for (int i = 0; i < 48; i++)
 		assert_true(zone_resize(zone, run[i], MIB(1) / 4 >>
 					topo.page_shift));
-	zone_reclaim(zone, 0);
+	zone_reclaim(zone, 0, SIZE_MAX);
 	zone->huge.purged = 0;
 	huge_look(zone);
 	assert_int_equal(advised(), 0);
@@ -181,14 +219,14 @@ static void test_keeps(void **state)
 	take_all(run);
 	huge_look(zone);
 	assert_true(advised());
-	zone_reclaim(zone, 0);
+	zone_reclaim(zone, 0, SIZE_MAX);
 	for (int i = 0; i < 48; i += 8)
 		zone_free(zone, run[i]);
-	assert_int_equal(zone_reclaim(zone, 1), 0);
+	assert_int_equal(zone_reclaim(zone, 1, SIZE_MAX), 0);
 	for (int i = 2; i < 48; i += 8)
 		zone_free(zone, run[i]);
-	assert_true(zone_reclaim(zone, 1));
-	assert_true(zone_reclaim(zone, 0));
+	assert_true(zone_reclaim(zone, 1, SIZE_MAX));
+	assert_true(zone_reclaim(zone, 0, SIZE_MAX));
 	assert_int_equal(zone->free_pages[DIRTY], 0);
 }
 
@@ -206,7 +244,7 @@ static void test_whole(void **state)
 			 << topo.pageblock_order);
 	assert_true(os_resident(at, pageblock_bytes()) >= run->npages);
 	zone_free(zone, run);
-	zone_reclaim(zone, 0);
+	zone_reclaim(zone, 0, SIZE_MAX);
 	assert_int_equal(os_resident(at, pageblock_bytes()), 0);
 }
 
@@ -319,7 +357,7 @@ static void churn(void)
 			touch(*r, unit_below(3) ? 1 : 16);
 		}
 		if (op % 500 == 499)
-			zone_reclaim(zone, 0);
+			zone_reclaim(zone, 0, SIZE_MAX);
 		if (op % 700 == 699)
 			zone_shrink(zone);
 		if (op % 100 == 99)
@@ -329,7 +367,7 @@ static void churn(void)
 	for (int i = 0; i < 100; i++)
 		if (run[i])
 			zone_free(zone, run[i]);
-	zone_reclaim(zone, 0);
+	zone_reclaim(zone, 0, SIZE_MAX);
 	zone_shrink(zone);
 	assert_int_equal(zone->present, zone->start);
 	assert_int_equal(advised(), 0);
@@ -394,6 +432,7 @@ int main(void)
 		cmocka_unit_test_setup(test_other_zones, fresh),
 		cmocka_unit_test_setup(test_wasteful, skip_without),
 		cmocka_unit_test_setup(test_dense, skip_without),
+		cmocka_unit_test_setup(test_collapse, skip_without),
 		cmocka_unit_test_setup(test_untouched, skip_without),
 		cmocka_unit_test_setup(test_long_run, skip_without),
 		cmocka_unit_test_setup(test_look, skip_without),

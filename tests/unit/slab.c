@@ -74,6 +74,22 @@ static void check_apart(struct cache *cache)
 	assert_int_equal(cache->first_node->nr_out, n);
 }
 
+/* Objects hold their own address; a moved one still holds the old. */
+static void move_some(struct cache *cache, struct pcp *pcp)
+{
+	for (unsigned i = 0; i < OUT; i++) {
+		void *to = out[i] && unit_below(2) ? slab_move(cache, pcp, out[i])
+						   : NULL;
+
+		if (!to)
+			continue;
+		assert_int_equal(*(uintptr_t *)to, (uintptr_t)out[i]);
+		assert_false(slab_is_sparse(to));
+		out[i] = to;
+		*(uintptr_t *)to = (uintptr_t)to;
+	}
+}
+
 static void run_model(struct cache *cache)
 {
 	struct pcp pcp = { .count = 0 };
@@ -82,6 +98,10 @@ static void run_model(struct cache *cache)
 		void *slots[64];
 		unsigned want = 1 + (unsigned)unit_below(64), n = 0;
 
+		if (!unit_below(100))
+			cache_plan(cache);
+		if (!unit_below(50))
+			move_some(cache, &pcp);
 		if (unit_below(op < 2000 ? 2 : 4)) {
 			for (unsigned i = 0; i < want; i++) {
 				unsigned at = (unsigned)unit_below(OUT);
@@ -223,6 +243,64 @@ static void test_old_descriptors(void **state)
 	slab_put(cache, NULL, slots, n);
 }
 
+/* As many slabs as the others have room for; the emptiest; all of them go. */
+static void test_plan(void **state)
+{
+	struct cache *cache = &caches[20];
+	unsigned objects = cache->objects, taken = 0, keep[40], sparse = 0;
+	size_t slab_bytes = page_bytes() << cache->order, home = 0, planned;
+	unsigned most_out = 0, least_out = objects, slabs;
+	static void *all[OUT];
+
+	(void)state;
+	cache_shrink(cache, NULL);
+	assert_int_equal(cache_count(cache).slabs, 0);
+	assert_int_equal(cache_plan(cache), 0);
+	assert_true(40 * objects <= OUT);
+	while (taken < 40 * objects)
+		taken += slab_take(cache, 0, NULL, all + taken,
+				   40 * objects - taken, NULL);
+	for (unsigned s = 0; s < 40; s++)
+		keep[s] = (unsigned)unit_below(objects + 1);
+	qsort(all, taken, sizeof(void *), by_address);
+	for (unsigned i = 0; i < taken; i++)
+		if (i % objects >= keep[i / objects]) {
+			slab_put(cache, NULL, &all[i], 1);
+			all[i] = NULL;
+		}
+	cache_shrink(cache, NULL);
+	slabs = cache_count(cache).slabs;
+	home = slabs * (size_t)objects - cache_count(cache).out;
+	planned = cache_plan(cache);
+	assert_int_equal(planned, home / objects * slab_bytes);
+	for (unsigned i = 0; i < taken; i++) {
+		const struct page *slab = all[i] ? slab_of(all[i]) : NULL;
+		unsigned n = slab ? slab->slab.fresh - slab->slab.nr_free : 0;
+
+		if (!slab)
+			continue;
+		if (slab_is_sparse(all[i]))
+			most_out = n > most_out ? n : most_out;
+		else
+			least_out = n < least_out ? n : least_out;
+	}
+	assert_true(most_out <= least_out + objects / 64 + 1);
+	for (unsigned i = 0; i < taken; i++) {
+		void *to = all[i] ? slab_move(cache, NULL, all[i]) : NULL;
+
+		sparse += to != NULL;
+		if (to)
+			all[i] = to;
+	}
+	assert_true(!planned || sparse);
+	assert_int_equal(cache_count(cache).slabs,
+			 slabs - planned / slab_bytes);
+	for (unsigned i = 0; i < taken; i++)
+		if (all[i])
+			slab_put(cache, NULL, &all[i], 1);
+	assert_int_equal(cache_count(cache).out, 0);
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -239,6 +317,7 @@ int main(void)
 		cmocka_unit_test(test_model),
 		cmocka_unit_test(test_old_descriptors),
 		cmocka_unit_test(test_order),
+		cmocka_unit_test(test_plan),
 		cmocka_unit_test(test_misuse),
 	};
 

@@ -174,7 +174,7 @@ static void test_dma32(void **state)
 	assert_null(take(0, GFP_DMA32, GIB(4) >> topo.page_shift));
 	assert_null(take(0, GFP_DMA32, SIZE_MAX / 2));
 	/* What is free goes back, and comes again. */
-	zone_reclaim(nodes.zones[2], 0);
+	zone_reclaim(nodes.zones[2], 0, SIZE_MAX);
 	zone_shrink(nodes.zones[2]);
 	assert_int_equal(nodes.zones[2]->present, nodes.zones[2]->start);
 	churn(GFP_DMA32, 1, 20, GIB(4));
@@ -297,7 +297,7 @@ static void after_fork(struct page *page)
 	node_free(page, NULL);
 	T_CHECK(page->type == PAGE_LARGE && old->used_pages == used,
 		"freeing it did something");
-	T_CHECK(!zone_resize(old, page, 2) && !zone_reclaim(old, 0), "work");
+	T_CHECK(!zone_resize(old, page, 2) && !zone_reclaim(old, 0, SIZE_MAX), "work");
 	zone_shrink(old);
 	zone_cut(old, 0);
 	/* The child may have locked memory of its own. */
@@ -343,7 +343,7 @@ static void test_dma(void **state)
 	assert_int_equal(*(char *)page_address(page), 3);
 	churn(GFP_DMA, 1, 8, UINTPTR_MAX);
 	/* It is never purged, but shrinks. */
-	assert_int_equal(zone_reclaim(zone_of_page(page), 0), 0);
+	assert_int_equal(zone_reclaim(zone_of_page(page), 0, SIZE_MAX), 0);
 	assert_int_equal(*(char *)page_address(page), 3);
 	node_free(page, NULL);
 	zone_shrink(nodes.zones[2]);
@@ -445,7 +445,7 @@ static void test_device(void **state)
 	check_sums();
 	/* Nothing of it was dropped, or ever will be. */
 	for (unsigned i = 0; i < nodes.nr_zones; i++) {
-		zone_reclaim(nodes.zones[i], 0);
+		zone_reclaim(nodes.zones[i], 0, SIZE_MAX);
 		zone_shrink(nodes.zones[i]);
 		zone_cut(nodes.zones[i], 0);
 	}

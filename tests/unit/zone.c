@@ -178,13 +178,13 @@ static void test_model(void **state)
 				resize(i);
 		}
 		if (round % 5 == 4)
-			zone_reclaim(zone, unit_below(1000));
+			zone_reclaim(zone, unit_below(1000), SIZE_MAX);
 		walk();
 	}
 	for (unsigned i = 0; i < RUNS; i++)
 		if (runs[i].page)
 			give(i);
-	zone_reclaim(zone, 0);
+	zone_reclaim(zone, 0, SIZE_MAX);
 	walk();
 	assert_int_equal(zone->used_pages, 0);
 	assert_int_equal(zone->free_pages[DIRTY], 0);
@@ -300,7 +300,7 @@ static void test_watermarks(void **state)
 	unsigned kind;
 
 	(void)state;
-	zone_reclaim(zone, 0);
+	zone_reclaim(zone, 0, SIZE_MAX);
 	resident_forget_peaks(zone->resident);
 	zone->resident->period_start = os_now();
 	page[0] = zone_alloc(zone, n, 1, &kind);
@@ -338,8 +338,8 @@ static void test_makes_room(void **state)
 	for (unsigned idle = 0; idle < 2; idle++) {
 		struct page *keep = zone_alloc(normal, 8 * n, 1, &kind), *page;
 
-		zone_reclaim(zone, 0);
-		zone_reclaim(normal, 0);
+		zone_reclaim(zone, 0, SIZE_MAX);
+		zone_reclaim(normal, 0, SIZE_MAX);
 		page = zone_alloc(zone, n, 1, &kind);
 		zone_free(zone, page);
 		resident_forget_peaks(r);
