@@ -36,7 +36,7 @@ WHOLE_TESTS =
 CMOCKA_TESTS = tests/api/malloc tests/api/calloc tests/api/realloc \
 	tests/api/aligned tests/api/control \
 	tests/api/pages tests/api/cache tests/api/pool tests/api/vmalloc \
-	tests/api/kmalloc tests/api/heap tests/api/hooks
+	tests/api/kmalloc tests/api/heap tests/api/hooks tests/api/events
 STRESS_TESTS = tests/stress/model tests/stress/pipeline tests/stress/threads
 # The whole process runs on our heap.
 PROCESS_TESTS = tests/stress/sleepers tests/stress/manycpus \
@@ -157,6 +157,8 @@ tests_api_heap_CFLAGS = $(TEST_CFLAGS)
 tests_api_heap_LDADD = $(CMOCKA_API_LIBS)
 tests_api_hooks_CFLAGS = $(TEST_CFLAGS)
 tests_api_hooks_LDADD = $(CMOCKA_API_LIBS)
+tests_api_events_CFLAGS = $(TEST_CFLAGS)
+tests_api_events_LDADD = $(CMOCKA_API_LIBS)
 tests_stress_model_CFLAGS = $(TEST_CFLAGS)
 tests_stress_pipeline_CFLAGS = $(TEST_CFLAGS)
 tests_stress_threads_CFLAGS = $(TEST_CFLAGS)

@@ -19,7 +19,8 @@ static bool stage_conf(void)
 
 static bool stage_trace(void)
 {
-	trace_init();
+	if (trace_init())
+		watch.heap |= WATCH_TRACE;
 	return true;
 }
 
@@ -51,7 +52,7 @@ static bool stage_percpu(void)
 
 	if (conf.check)
 		mode = PERCPU_DIRECT;
-	else if (conf.rseq == RSEQ_OFF || !topo.cpus || trace.on)
+	else if (conf.rseq == RSEQ_OFF || !topo.cpus || watched())
 		mode = PERCPU_LOCKED;
 	else if (conf.rseq == RSEQ_FAKE)
 		mode = PERCPU_FAKE;

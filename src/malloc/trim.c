@@ -23,7 +23,7 @@ void mm_drain(void)
 		if (percpu.slots[i].active)
 			node_drain(&percpu.slots[i].pcp);
 	WRITE_ONCE(balance.hold, 0);
-	percpu_start(fork_diverted());
+	percpu_start(mm_diverted());
 }
 
 int mm_trim(void)
