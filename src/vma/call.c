@@ -6,6 +6,7 @@
 
 #include "conf/conf.h"
 #include "os/mapping.h"
+#include "vma/head.h"
 #include "vma/place.h"
 #include "vma/track.h"
 
@@ -34,6 +35,7 @@ static bool tracked(void)
 
 bool vma_init(void)
 {
+	head_fill();
 	if (conf.mmap == MMAP_OFF)
 		return true;
 	/* What is there already; without /proc the tree fills as calls come. */
