@@ -78,6 +78,8 @@ sabotaged life/everypoint exit
 sabotaged life/refused exit
 sabotaged life/sigfork exit
 sabotaged stress/mappings grow
+sabotaged mmap/model tree
+sabotaged mmap/threads tree
 script programs/sqlite.sh die
 script programs/git.sh realloc
 script programs/scripting.sh die

@@ -54,7 +54,7 @@ NUMA_FILES = tests/numa/cc tests/numa/check tests/numa/fetch tests/numa/guest \
 	tests/numa/guests.list tests/numa/image.py tests/numa/init \
 	tests/numa/leave.c tests/numa/numa.h tests/numa/red.sh tests/numa/shares tests/numa/suite
 SCRIPT_TESTS = tests/api/operators.sh tests/api/module.sh tests/api/views.sh \
-	tests/misuse/run.sh tests/mmap/stat.sh tests/examples.sh tests/stress/options.sh tests/life/secure.sh tests/life/core.sh \
+	tests/misuse/run.sh tests/mmap/stat.sh tests/mmap/life.sh tests/examples.sh tests/stress/options.sh tests/life/secure.sh tests/life/core.sh \
 	tests/life/overcommit.sh tests/life/deepbind.sh tests/programs/compilers.sh \
 	tests/programs/git.sh tests/programs/mmap.sh tests/programs/python.sh \
 	tests/programs/redis.sh tests/programs/scripting.sh \
@@ -62,7 +62,7 @@ SCRIPT_TESTS = tests/api/operators.sh tests/api/module.sh tests/api/views.sh \
 	tests/bench/google.sh tests/bench/programs.sh tests/bench/rows.sh \
 	tests/bench/trace.sh tests/can-fail.sh \
 	tests/bench/runner.sh tests/numa/short.sh
-TEST_FILES = tests/unit/unit.h tests/lib/t.h tests/lib/t_names.h tests/lib/cm.h \
+TEST_FILES = tests/unit/unit.h tests/mmap/tree.h tests/lib/t.h tests/lib/t_names.h tests/lib/cm.h \
 	tests/bench/fake_rows tests/bench/stats.py tests/lib/lib.sh tests/lib/broken.c tests/programs/programs.sh \
 	tests/api/operators.cpp tests/api/module.cpp tests/api/module_host.c \
 	$(MISUSE_FILES) $(NUMA_FILES)
@@ -120,7 +120,7 @@ MISUSE_FILES = tests/misuse/misuse.h \
 API_TESTS = $(STRESS_TESTS)
 if HAVE_CMOCKA
 # Compares with what the kernel says of the process: no tool's mappings in it.
-WHOLE_TESTS += tests/mmap/model
+WHOLE_TESTS += tests/mmap/model tests/mmap/threads
 # These lay out windows of a machine's size and fork with wiped pages: not for
 # valgrind, nor for an emulated process (guests run them on arm64).
 WINDOW_TESTS += tests/unit/node tests/unit/special tests/unit/huge
@@ -235,5 +235,7 @@ tests_unit_huge_CPPFLAGS = $(UNIT_TEST_CPPFLAGS)
 tests_unit_huge_LDADD = $(UNIT_LIBS)
 tests_mmap_model_CPPFLAGS = $(UNIT_TEST_CPPFLAGS)
 tests_mmap_model_LDADD = $(UNIT_LIBS)
+tests_mmap_threads_CPPFLAGS = $(UNIT_TEST_CPPFLAGS)
+tests_mmap_threads_LDADD = $(UNIT_LIBS)
 tests_unit_slab_CPPFLAGS = $(UNIT_TEST_CPPFLAGS)
 tests_unit_slab_LDADD = $(UNIT_LIBS)
