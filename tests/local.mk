@@ -49,7 +49,7 @@ PROCESS_TESTS = tests/stress/sleepers tests/stress/manycpus \
 # Of several nodes: built here, run in guests (make check-numa); not linked with
 # the library, so that they measure other allocators too.
 NUMA_TESTS = tests/numa/placement tests/numa/fallback tests/numa/hotplug \
-	tests/numa/policy tests/numa/late
+	tests/numa/policy tests/numa/late tests/numa/maps
 NUMA_FILES = tests/numa/cc tests/numa/check tests/numa/fetch tests/numa/guest \
 	tests/numa/guests.list tests/numa/image.py tests/numa/init \
 	tests/numa/leave.c tests/numa/numa.h tests/numa/red.sh tests/numa/shares tests/numa/suite
@@ -184,6 +184,7 @@ tests_numa_fallback_CFLAGS = $(TEST_CFLAGS)
 tests_numa_hotplug_CFLAGS = $(TEST_CFLAGS)
 tests_numa_policy_CFLAGS = $(TEST_CFLAGS)
 tests_numa_late_CFLAGS = $(TEST_CFLAGS)
+tests_numa_maps_CFLAGS = $(TEST_CFLAGS)
 # Not linked with the library: these run themselves under the preload, or open
 # the library.
 tests_life_vforks_LDADD =
@@ -196,6 +197,7 @@ tests_numa_fallback_LDADD =
 tests_numa_hotplug_LDADD =
 tests_numa_policy_LDADD =
 tests_numa_late_LDADD =
+tests_numa_maps_LDADD =
 
 # What the targets check-asan (bm_ names only), check-clang, check-valgrind and
 # check-arm64 run.
