@@ -13,7 +13,14 @@
 #include "tools/command.h"
 #include "vma/track.h"
 
-enum { TRIES = 50, NAP_NS = 2000000, DEPTH = 1000, NODES_MAX = 1 << 22 };
+enum {
+	TRIES = 20,
+	NAP_NS = 2000000,
+	DEPTH = 1000,
+	NODES_MAX = 1 << 22,
+	PIECE = 4096,		/* read at once */
+	PIECES = 2048,		/* kept: 131,072 nodes */
+};
 
 static pid_t target;
 
@@ -101,29 +108,27 @@ static bool add(struct peek *p, const struct vma *v)
 	return true;
 }
 
-/* Nodes lie side by side: what was read last often has the next one too. */
-static bool fetch_node(uint64_t at, struct vma *v)
+/* Nodes lie side by side: what was read in this round often has the next one. */
+static bool fetch_node(unsigned round, uint64_t at, struct vma *v)
 {
 	static struct {
 		uint64_t from;
-		char bytes[4096];
-	} near[64];
-	uint64_t from = at & ~(uint64_t)4095;
-	size_t slot = (from >> 12) % 64;
+		unsigned round;
+		char bytes[PIECE];
+	} near[PIECES];
+	uint64_t from = at - at % PIECE;
+	size_t slot = from / PIECE % PIECES;
 
-	if (!at) {		/* a new copy of the tree */
-		memset(near, 0, sizeof(near));
-		return false;
-	}
-	if (at % 4096 > 4096 - sizeof(*v))
+	if (at % PIECE > PIECE - sizeof(*v))
 		return fetch(at, v, sizeof(*v));
-	if (near[slot].from != from) {
+	if (near[slot].from != from || near[slot].round != round) {
 		near[slot].from = 0;
-		if (!fetch(from, near[slot].bytes, 4096))
+		if (!fetch(from, near[slot].bytes, PIECE))
 			return false;
 		near[slot].from = from;
+		near[slot].round = round;
 	}
-	memcpy(v, near[slot].bytes + at % 4096, sizeof(*v));
+	memcpy(v, near[slot].bytes + at % PIECE, sizeof(*v));
 	return true;
 }
 
@@ -131,14 +136,15 @@ static bool fetch_node(uint64_t at, struct vma *v)
 static bool walk(struct peek *p, uint64_t root)
 {
 	static struct vma stack[DEPTH];
+	static unsigned round;
 	size_t depth = 0;
 	uint64_t at = root;
 
 	p->nr = 0;
-	fetch_node(0, NULL);
+	round++;
 	while (at || depth) {
 		if (at) {
-			if (depth == DEPTH || !fetch_node(at, &stack[depth]))
+			if (depth == DEPTH || !fetch_node(round, at, &stack[depth]))
 				return false;
 			at = (uintptr_t)stack[depth++].kid[0];
 			continue;

@@ -199,28 +199,51 @@ static uint64_t resident(uint64_t start, uint64_t end)
 	return sum;
 }
 
+static const struct map *map_at(uint64_t addr)
+{
+	size_t low = 0, high = nr_maps;
+
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+
+		if (maps[mid].end <= addr)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < nr_maps && maps[low].start <= addr ? &maps[low] : NULL;
+}
+
+/* The object's first mapping; most lines name the one that the last did. */
+static const struct map *first_of(const struct map *m)
+{
+	static const struct map *last, *first;
+
+	if (m == last)
+		return first;
+	last = m;
+	for (first = maps; first < m; first++)
+		if (first->inode == m->inode && !strcmp(first->name, m->name))
+			break;
+	return first;
+}
+
 /* "libfoo.so+0x1234": an object, and how far into it as it is mapped. */
 static const char *who_called(uint64_t who)
 {
 	static char buf[300];
-	const struct map *m = NULL, *first = NULL;
+	const struct map *m = map_at(who);
 	const char *base;
 
 	if (!who)
 		return "-";
-	for (size_t i = 0; i < nr_maps && !m; i++)
-		if (who >= maps[i].start && who < maps[i].end)
-			m = &maps[i];
-	for (size_t i = 0; m && i < nr_maps && !first; i++)
-		if (maps[i].inode == m->inode && !strcmp(maps[i].name, m->name))
-			first = &maps[i];
 	if (!m || !m->inode) {
 		snprintf(buf, sizeof(buf), "0x%" PRIx64, who);
 		return buf;
 	}
 	base = strrchr(m->name, '/');
 	snprintf(buf, sizeof(buf), "%.200s+0x%" PRIx64,
-		 base ? base + 1 : m->name, who - first->start);
+		 base ? base + 1 : m->name, who - first_of(m)->start);
 	return buf;
 }
 

@@ -144,15 +144,16 @@ static void mappings(void **state)
 {
 	size_t page = sysconf(_SC_PAGESIZE);
 	int id = begin(ALL & ~(BM_EVENT_MALLOC | BM_EVENT_FREE | BM_EVENT_REALLOC));
+	void *wish = (void *)(4096 * page);
 	const struct bm_event *e;
 	char *p, *q;
 
 	(void)state;
 	free(malloc(10));
 	assert_int_equal(nr, 0);
-	p = bm_mmap((void *)1, 5 * page, RW, ANON | MAP_NORESERVE, -1, 0);
+	p = bm_mmap(wish, 5 * page, RW, ANON | MAP_NORESERVE, -1, 0);
 	assert_true(p != MAP_FAILED);
-	e = pair(BM_EVENT_MMAP, (void *)1, p, 5 * page);
+	e = pair(BM_EVENT_MMAP, wish, p, 5 * page);
 	assert_int_equal(e->prot, RW);
 	assert_int_equal(e->flags, ANON | MAP_NORESERVE);
 	assert_int_equal(e->fd, -1);
