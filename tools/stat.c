@@ -253,9 +253,6 @@ static const char *kind_of(const struct peek *p, const struct map *m,
 {
 	if (!p)
 		return "-";
-	if (p->head.own[OWN_WINDOW].start <= m->start &&
-	    m->start < p->head.own[OWN_WINDOW].end)
-		return v && v->who ? "served" : "heap";
 	for (int i = 0; i < NR_OWN; i++)
 		if (p->head.own[i].start < m->end &&
 		    m->start < p->head.own[i].end)
@@ -264,7 +261,10 @@ static const char *kind_of(const struct peek *p, const struct map *m,
 		return "-";
 	if (!v || v->flags & VMA_UNSEEN)
 		return "unseen";
-	return v->flags & VMA_NODE ? "placed" : "kernel";
+	return v->flags & VMA_SPARE    ? "spare"
+	       : v->flags & VMA_SERVED ? "served"
+	       : v->flags & VMA_NODE   ? "placed"
+				       : "kernel";
 }
 
 static const char *name_of(const struct peek *p, const struct map *m)

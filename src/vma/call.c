@@ -6,7 +6,6 @@
 
 #include "conf/conf.h"
 #include "os/mapping.h"
-#include "vma/head.h"
 #include "vma/place.h"
 #include "vma/track.h"
 
@@ -35,7 +34,6 @@ static bool tracked(void)
 
 bool vma_init(void)
 {
-	head_fill();
 	if (conf.mmap == MMAP_OFF)
 		return true;
 	/* What is there already; without /proc the tree fills as calls come. */

@@ -51,8 +51,6 @@ bool track_enter(size_t nr)
 		lock(&track.lock, LOCK_VMA);
 		tree_feed(&track.tree, chunk, bytes);
 		unlock(&track.lock, LOCK_VMA);
-		/* A mapping more: a text of /proc that was read has it not. */
-		__atomic_add_fetch(&track.changes, 1, __ATOMIC_SEQ_CST);
 	}
 	lock(&track.lock, LOCK_VMA);
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
