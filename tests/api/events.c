@@ -307,12 +307,13 @@ static void arguments(void **state)
 
 /* ---- against other threads ---- */
 static atomic_bool in_it, go_on, stop;
-static atomic_int gone;
+static atomic_int gone, waited;
 
 static void waits(const struct bm_event *e, void *arg)
 {
 	(void)e;
 	T_CHECK(!*(atomic_int *)arg, "called after it was taken away");
+	waited++;
 	if (in_it)
 		return;
 	in_it = true;
@@ -344,7 +345,10 @@ static void child_takes_it_away(int id)
 	if (!pid) {
 		t_child(60);
 		in_it = true;
-		free(malloc(10));
+		waited = 0;
+		for (int i = 0; i < 100; i++)
+			free(malloc(10));
+		T_CHECK(waited == 100, "a child has the hooks too: %d", waited);
 		T_CHECK(bm_unregister_hook(id) == 0);
 		gone = 1;
 		free(malloc(10));
