@@ -19,6 +19,7 @@ static struct hook {
 	bm_hook_fn *before, *after;
 	void *arg;
 } hooks[HOOKS];
+static uint32_t nr_hooks;	/* (A) places up to the last live one */
 
 int hooks_add(unsigned events, bm_hook_fn *before, bm_hook_fn *after, void *arg)
 {
@@ -53,10 +54,15 @@ void hooks_wait(int id)
 void hooks_refresh(void)
 {
 	unsigned events = 0;
+	uint32_t nr = 0;
 
-	for (int i = 0; i < HOOKS; i++)
-		if (guest_lives(&hooks[i].guest))
-			events |= hooks[i].events;
+	for (uint32_t i = 0; i < HOOKS; i++) {
+		if (!guest_lives(&hooks[i].guest))
+			continue;
+		events |= hooks[i].events;
+		nr = i + 1;
+	}
+	WRITE_ONCE(nr_hooks, nr);
 	if (events & OF_THE_HEAP)
 		__atomic_or_fetch(&watch.heap, WATCH_HOOKS, __ATOMIC_SEQ_CST);
 	else
@@ -71,23 +77,32 @@ void hooks_child(void)
 		guest_child(&hooks[i].guest, seat.hook == i + 1);
 }
 
+static bm_hook_fn *wanted(const struct hook *h, unsigned what, bool after)
+{
+	if (!(READ_ONCE(h->events) & what))
+		return NULL;
+	return after ? READ_ONCE(h->after) : READ_ONCE(h->before);
+}
+
 void hooks_tell(const struct bm_event *e, bool after)
 {
+	uint32_t nr = READ_ONCE(nr_hooks);
 	int saved = errno;
 
 	if (seat.hook)
 		return;
-	for (uint32_t i = 0; i < HOOKS; i++) {
+	for (uint32_t i = 0; i < nr; i++) {
 		struct hook *h = &hooks[i];
 		bm_hook_fn *fn;
 
-		if (!guest_lives(&h->guest))
+		/* A look from outside saves two atomics; inside it counts. */
+		if (!guest_lives(&h->guest) || !wanted(h, e->what, after))
 			continue;
 		/* Also for a signal handler that comes in between. */
 		seat.hook = i + 1;
 		__atomic_signal_fence(__ATOMIC_SEQ_CST);
-		if (guest_enter(&h->guest) && h->events & e->what) {
-			fn = after ? h->after : h->before;
+		if (guest_enter(&h->guest)) {
+			fn = wanted(h, e->what, after);
 			if (fn)
 				fn(e, h->arg);
 		}
