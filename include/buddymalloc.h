@@ -240,6 +240,36 @@ size_t bm_compact(void) BM_NOTHROW;
 int bm_defrag_hint(const void *ptr) BM_NOTHROW;
 void *bm_defrag(void *ptr) BM_NOTHROW;
 
+/* Mappings, as mmap(2) and its kin: bm_mmap(3). */
+void *bm_mmap(void *addr, size_t bytes, int prot, int flags, int fd,
+	      int64_t offset) BM_NOTHROW;
+int bm_munmap(void *addr, size_t bytes) BM_NOTHROW;
+void *bm_mremap(void *addr, size_t bytes, size_t new_bytes, int flags,
+		void *new_addr) BM_NOTHROW;
+int bm_mprotect(void *addr, size_t bytes, int prot) BM_NOTHROW;
+int bm_madvise(void *addr, size_t bytes, int advice) BM_NOTHROW;
+
+/* Functions to be called before and after others: bm_hook(3). */
+enum {
+	BM_EVENT_MALLOC = 1, BM_EVENT_FREE = 2, BM_EVENT_REALLOC = 4,
+	BM_EVENT_MMAP = 8, BM_EVENT_MUNMAP = 16, BM_EVENT_MREMAP = 32
+};
+struct bm_event {
+	unsigned what;          /* one of BM_EVENT_... */
+	int error;              /* afterwards: why it failed; 0: it did not */
+	void *ptr;              /* what is freed, resized, unmapped; mmap: a wish */
+	void *result;           /* afterwards: the block, or the mapping */
+	size_t size;            /* asked for, or unmapped; free: 0 */
+	size_t align;           /* asked for; 0: malloc's own */
+	size_t old_size;        /* mremap */
+	int prot, flags, fd;    /* mmap; flags: mremap too */
+	int64_t offset;         /* mmap */
+};
+typedef void bm_hook_fn(const struct bm_event *event, void *arg);
+int bm_register_hook(unsigned events, bm_hook_fn *before, bm_hook_fn *after,
+		     void *arg) BM_NOTHROW;
+int bm_unregister_hook(int id) BM_NOTHROW;
+
 const char *bm_version(void) BM_NOTHROW;
 
 #ifdef __cplusplus

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What:  libc's names for the calls on mappings, in the preload library only.
- * Door:  mmap(), munmap() and their kin; each goes to vma/call.c at once.
+ * Door:  mmap(), munmap() and their kin; each goes to vma/ at once.
  * Invariant: what libc's functions do beside the system call is done here
  *        (posix_madvise returns the error and does not discard, mremap takes
  *        its fifth argument only with a flag that has one); nothing else is.
@@ -15,6 +15,7 @@
 
 #include "malloc/mm.h"
 #include "vma/call.h"
+#include "vma/told.h"
 
 #ifndef MREMAP_DONTUNMAP
 #define MREMAP_DONTUNMAP 4
@@ -23,21 +24,21 @@
 BM_EXPORT void *mmap(void *addr, size_t bytes, int prot, int flags, int fd,
 		     off_t offset)
 {
-	return vma_mmap(addr, bytes, prot, flags, fd, offset,
-			__builtin_return_address(0));
+	return told_mmap(addr, bytes, prot, flags, fd, offset,
+			 __builtin_return_address(0));
 }
 
 /* off_t has 64 bits on every machine that we know. */
 BM_EXPORT void *mmap64(void *addr, size_t bytes, int prot, int flags, int fd,
 		       off_t offset)
 {
-	return vma_mmap(addr, bytes, prot, flags, fd, offset,
-			__builtin_return_address(0));
+	return told_mmap(addr, bytes, prot, flags, fd, offset,
+			 __builtin_return_address(0));
 }
 
 BM_EXPORT int munmap(void *addr, size_t bytes)
 {
-	return vma_munmap(addr, bytes);
+	return told_munmap(addr, bytes);
 }
 
 BM_EXPORT void *mremap(void *addr, size_t bytes, size_t new_bytes, int flags,
@@ -52,7 +53,7 @@ BM_EXPORT void *mremap(void *addr, size_t bytes, size_t new_bytes, int flags,
 		new_addr = va_arg(ap, void *);
 		va_end(ap);
 	}
-	return vma_mremap(addr, bytes, new_bytes, flags, new_addr);
+	return told_mremap(addr, bytes, new_bytes, flags, new_addr);
 }
 
 BM_EXPORT int mprotect(void *addr, size_t bytes, int prot)

@@ -84,6 +84,8 @@ sabotaged stress/mappings grow
 sabotaged stress/defrag pass
 sabotaged stress/counters pressure
 sabotaged stress/hugetlb exit
+sabotaged mmap/model tree
+sabotaged mmap/threads tree
 script programs/sqlite.sh die
 script programs/git.sh realloc
 script programs/scripting.sh die

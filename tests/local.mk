@@ -36,7 +36,7 @@ WHOLE_TESTS =
 CMOCKA_TESTS = tests/api/malloc tests/api/calloc tests/api/realloc \
 	tests/api/aligned tests/api/control \
 	tests/api/pages tests/api/cache tests/api/pool tests/api/vmalloc \
-	tests/api/kmalloc tests/api/heap tests/api/hooks
+	tests/api/kmalloc tests/api/heap tests/api/hooks tests/api/events
 STRESS_TESTS = tests/stress/model tests/stress/pipeline tests/stress/threads \
 	tests/stress/stops
 # The whole process runs on our heap.
@@ -52,12 +52,12 @@ PROCESS_TESTS = tests/stress/sleepers tests/stress/manycpus \
 # Of several nodes: built here, run in guests (make check-numa); not linked with
 # the library, so that they measure other allocators too.
 NUMA_TESTS = tests/numa/placement tests/numa/fallback tests/numa/hotplug \
-	tests/numa/policy tests/numa/late
+	tests/numa/policy tests/numa/late tests/numa/maps
 NUMA_FILES = tests/numa/cc tests/numa/check tests/numa/fetch tests/numa/guest \
 	tests/numa/guests.list tests/numa/image.py tests/numa/init \
 	tests/numa/leave.c tests/numa/numa.h tests/numa/red.sh tests/numa/shares tests/numa/suite
 SCRIPT_TESTS = tests/api/operators.sh tests/api/module.sh tests/api/views.sh \
-	tests/misuse/run.sh tests/examples.sh tests/stress/options.sh tests/life/secure.sh tests/life/core.sh \
+	tests/misuse/run.sh tests/mmap/stat.sh tests/mmap/life.sh tests/examples.sh tests/stress/options.sh tests/life/secure.sh tests/life/core.sh \
 	tests/life/overcommit.sh tests/life/deepbind.sh tests/programs/compilers.sh \
 	tests/programs/git.sh tests/programs/mmap.sh tests/programs/python.sh \
 	tests/programs/redis.sh tests/programs/scripting.sh \
@@ -65,7 +65,7 @@ SCRIPT_TESTS = tests/api/operators.sh tests/api/module.sh tests/api/views.sh \
 	tests/bench/google.sh tests/bench/programs.sh tests/bench/rows.sh \
 	tests/bench/trace.sh tests/can-fail.sh \
 	tests/bench/runner.sh tests/numa/short.sh
-TEST_FILES = tests/unit/unit.h tests/lib/t.h tests/lib/t_names.h tests/lib/cm.h \
+TEST_FILES = tests/unit/unit.h tests/mmap/tree.h tests/lib/t.h tests/lib/t_names.h tests/lib/cm.h \
 	tests/bench/fake_rows tests/bench/stats.py tests/lib/lib.sh tests/lib/broken.c tests/programs/programs.sh \
 	tests/api/operators.cpp tests/api/module.cpp tests/api/module_host.c \
 	$(MISUSE_FILES) $(NUMA_FILES)
@@ -123,7 +123,7 @@ MISUSE_FILES = tests/misuse/misuse.h \
 API_TESTS = $(STRESS_TESTS)
 if HAVE_CMOCKA
 # Compares with what the kernel says of the process: no tool's mappings in it.
-WHOLE_TESTS += tests/mmap/model
+WHOLE_TESTS += tests/mmap/model tests/mmap/threads
 # These lay out windows of a machine's size and fork with wiped pages: not for
 # valgrind, nor for an emulated process (guests run them on arm64).
 WINDOW_TESTS += tests/unit/node tests/unit/special tests/unit/huge
@@ -160,6 +160,8 @@ tests_api_heap_CFLAGS = $(TEST_CFLAGS)
 tests_api_heap_LDADD = $(CMOCKA_API_LIBS)
 tests_api_hooks_CFLAGS = $(TEST_CFLAGS)
 tests_api_hooks_LDADD = $(CMOCKA_API_LIBS)
+tests_api_events_CFLAGS = $(TEST_CFLAGS)
+tests_api_events_LDADD = $(CMOCKA_API_LIBS)
 tests_stress_model_CFLAGS = $(TEST_CFLAGS)
 tests_stress_pipeline_CFLAGS = $(TEST_CFLAGS)
 tests_stress_threads_CFLAGS = $(TEST_CFLAGS)
@@ -189,6 +191,7 @@ tests_numa_fallback_CFLAGS = $(TEST_CFLAGS)
 tests_numa_hotplug_CFLAGS = $(TEST_CFLAGS)
 tests_numa_policy_CFLAGS = $(TEST_CFLAGS)
 tests_numa_late_CFLAGS = $(TEST_CFLAGS)
+tests_numa_maps_CFLAGS = $(TEST_CFLAGS)
 # Not linked with the library: these run themselves under the preload, or open
 # the library.
 tests_life_vforks_LDADD =
@@ -201,6 +204,7 @@ tests_numa_fallback_LDADD =
 tests_numa_hotplug_LDADD =
 tests_numa_policy_LDADD =
 tests_numa_late_LDADD =
+tests_numa_maps_LDADD =
 
 # What the targets check-asan (bm_ names only), check-clang, check-valgrind and
 # check-arm64 run.
@@ -242,5 +246,7 @@ tests_unit_huge_CPPFLAGS = $(UNIT_TEST_CPPFLAGS)
 tests_unit_huge_LDADD = $(UNIT_LIBS)
 tests_mmap_model_CPPFLAGS = $(UNIT_TEST_CPPFLAGS)
 tests_mmap_model_LDADD = $(UNIT_LIBS)
+tests_mmap_threads_CPPFLAGS = $(UNIT_TEST_CPPFLAGS)
+tests_mmap_threads_LDADD = $(UNIT_LIBS)
 tests_unit_slab_CPPFLAGS = $(UNIT_TEST_CPPFLAGS)
 tests_unit_slab_LDADD = $(UNIT_LIBS)

@@ -2,7 +2,8 @@
 /*
  * What:  the command. `buddymalloc run PROG ARGS...` starts a program with
  *        the preload library in front of what LD_PRELOAD holds already.
- *        `buddymalloc bench` hands over to bench/runner/main.py.
+ *        `buddymalloc bench` hands over to bench/runner/main.py, `buddymalloc
+ *        stat` is stat.c.
  * See:   buddymalloc(1). tools/check-manual reads the strcmp() lines here.
  */
 #ifdef HAVE_CONFIG_H
@@ -17,22 +18,24 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tools/command.h"
+
 #define PRELOAD "libbuddymalloc-preload.so"
 
 static const char usage[] =
 	"usage: buddymalloc run [--conf KEY:VALUE,...] PROG [ARGS...]\n"
+	"       buddymalloc stat --maps PID\n"
 	"       buddymalloc bench [OPTIONS]\n"
 	"       buddymalloc --version | --help\n"
 	"\n"
 	"run      start PROG with malloc, free and operator new from buddymalloc\n"
 	"--conf   options for PROG, added to BUDDYMALLOC_CONF; may be repeated;\n"
 	"         help:on lists them, see also buddymalloc.conf(5)\n"
+	"stat     show the mappings of a process under buddymalloc: nodes, what\n"
+	"         is resident, and who made them\n"
 	"bench    measure buddymalloc against other allocators; see bench --help\n";
 
-enum { EXIT_USAGE = 2, EXIT_CANNOT_RUN = 126, EXIT_NOT_FOUND = 127 };
-
-__attribute__((noreturn, format(printf, 2, 3)))
-static void die(int status, const char *fmt, ...)
+void die(int status, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -204,6 +207,8 @@ int main(int argc, char **argv)
 	word = argv[1];
 	if (!strcmp(word, "run"))
 		run(argv + 2);
+	if (!strcmp(word, "stat"))
+		stat_command(argv + 2);
 	if (!strcmp(word, "bench"))
 		bench(argc - 2, argv + 2);
 	if (!strcmp(word, "--help"))

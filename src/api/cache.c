@@ -217,7 +217,7 @@ BM_EXPORT size_t bm_cache_shrink(struct bm_cache *cache)
 	before = cache_count(&cache->cache).slabs;
 	cache_shrink(&cache->cache, NULL);
 	before -= cache_count(&cache->cache).slabs;
-	percpu_start(fork_diverted());
+	percpu_start(mm_diverted());
 	mm_leave();
 	return before * (page_bytes() << cache->cache.order);
 }

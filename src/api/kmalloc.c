@@ -19,9 +19,9 @@ static void *take_special(size_t size, unsigned gfp)
 
 	if (api_nested())
 		return NULL;
+	call_begins(TRACE_MALLOC, 0, size, NULL);
 	p = large_alloc_from(NID_ANY, gfp, size, 1, NULL);
-	if (tracing())
-		trace_record(TRACE_MALLOC, 0, size, p);
+	call_ends(TRACE_MALLOC, 0, size, NULL, p);
 	return p;
 }
 
@@ -173,13 +173,13 @@ BM_EXPORT void bm_kfree(void *ptr)
 
 static void *take_pages(size_t size, unsigned gfp)
 {
+	enum trace_op op = gfp & GFP_ZERO ? TRACE_CALLOC : TRACE_MALLOC;
 	void *p;
 
 	api_start();
+	call_begins(op, 0, size, NULL);
 	p = large_alloc_from(NID_ANY, gfp, size, page_bytes(), NULL);
-	if (tracing())
-		trace_record(gfp & GFP_ZERO ? TRACE_CALLOC : TRACE_MALLOC, 0,
-			     size, p);
+	call_ends(op, 0, size, NULL, p);
 	return p;
 }
 
@@ -212,8 +212,7 @@ BM_EXPORT void *bm_vrealloc(void *ptr, size_t size)
 		return NULL;
 	}
 	have = bm_usable_size(ptr);
-	if (tracing())
-		trace_record(TRACE_REALLOC_FROM, 0, 0, ptr);
+	call_begins(TRACE_REALLOC, 0, size, ptr);
 	trace_mute();
 	/* Pages of the window may move; a slab's object is no such block. */
 	if (window_owns(ptr) && !page_entry(ptr))
@@ -226,7 +225,6 @@ BM_EXPORT void *bm_vrealloc(void *ptr, size_t size)
 		}
 	}
 	trace_unmute();
-	if (tracing())
-		trace_record(TRACE_REALLOC_TO, 0, size, p);
+	call_ends(TRACE_REALLOC, 0, size, ptr, p);
 	return p;
 }

@@ -11,9 +11,9 @@ static void *take(int nid, unsigned gfp, size_t bytes, size_t align)
 
 	if (nid == NID_NONE || !api_gfp(gfp) || api_nested())
 		return NULL;
+	call_begins(TRACE_ALIGNED, align, bytes, NULL);
 	p = large_alloc_from(nid, gfp, bytes, align, NULL);
-	if (tracing())
-		trace_record(TRACE_ALIGNED, align, bytes, p);
+	call_ends(TRACE_ALIGNED, align, bytes, NULL, p);
 	return p;
 }
 

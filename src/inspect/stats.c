@@ -69,7 +69,7 @@ void stats_take(struct bm_stats *s)
 			add_cache(&caches[class], s);
 		named_each(add_cache, s);
 		add_zones(s);
-		percpu_start(fork_diverted());
+		percpu_start(mm_diverted());
 		s->large_bytes -= s->slab_bytes + s->pcp_bytes;
 		s->live_bytes += s->large_bytes - s->cached_bytes;
 		s->metadata_bytes = (s->present_bytes >> PAGE_DESC_SHIFT) +

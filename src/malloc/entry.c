@@ -107,13 +107,13 @@ BM_EXPORT void *bm_realloc(void *ptr, size_t size)
 		free_fast(ptr);
 		return NULL;
 	}
-	if (!tracing())
+	if (!watched())
 		return resize(ptr, size);
-	trace_record(TRACE_REALLOC_FROM, 0, 0, ptr);
+	call_begins(TRACE_REALLOC, 0, size, ptr);
 	trace_mute();
 	p = resize(ptr, size);
 	trace_unmute();
-	trace_record(TRACE_REALLOC_TO, 0, size, p);
+	call_ends(TRACE_REALLOC, 0, size, ptr, p);
 	return p;
 }
 ALSO(bm_realloc, realloc)

@@ -28,9 +28,14 @@ static struct {
 	uint32_t vforks;	/* (gate) children that share our memory now */
 } state;
 
-bool fork_diverted(void)
+bool fork_vforked(void)
 {
 	return state.vforks != 0;
+}
+
+bool mm_diverted(void)
+{
+	return state.vforks || watch.heap & WATCH_HOOKS;
 }
 
 static void prepare(void)
@@ -56,7 +61,7 @@ static void parent(void)
 		return;
 	vma_parent();
 	state.shut_by = NULL;
-	percpu_start(state.vforks != 0);
+	percpu_start(mm_diverted());
 	mm_leave();
 }
 
@@ -65,6 +70,7 @@ static void child(void)
 	if (!percpu.base)
 		return;
 	trace_child();
+	hooks_child();
 	mm_oom_child();
 	/*
 	 * Not prepared, since a handler inside a slow path forked: as a child
@@ -86,7 +92,7 @@ static void child(void)
 	state.vforks = 0;
 	idle_child();
 	percpu_child(state.at_rest);
-	percpu_start(false);
+	percpu_start(mm_diverted());
 	mm_leave();
 }
 
@@ -100,6 +106,7 @@ void fork_recover(void)
 {
 	memset(&state, 0, sizeof(state));
 	trace_child();
+	hooks_child();
 	mm_oom_child();
 	idle_child();
 	vma_recover();
@@ -108,7 +115,7 @@ void fork_recover(void)
 	named_recover();
 	nodes_recover();
 	percpu_switch.started = 1;
-	percpu_recover();
+	percpu_recover(mm_diverted());
 }
 
 void fork_init(void)
@@ -123,9 +130,25 @@ void mm_divert(void)
 	if (percpu_switch.started) {
 		percpu_stop();
 		state.vforks++;
-		percpu_start(true);
+		percpu_start(mm_diverted());
 	}
 	mm_leave();
+}
+
+bool mm_rewatch(void)
+{
+	bool mine = percpu_stopped_here();
+
+	if (!mm_enter())
+		return false;
+	/* Around a fork it is shut already, and opens when that is done. */
+	if (percpu_switch.started && !mine)
+		percpu_stop();
+	hooks_refresh();
+	if (percpu_switch.started && !mine)
+		percpu_start(mm_diverted());
+	mm_leave();
+	return true;
 }
 
 void mm_undivert(void)
@@ -135,7 +158,7 @@ void mm_undivert(void)
 	if (state.vforks) {
 		percpu_stop();
 		state.vforks--;
-		percpu_start(state.vforks != 0);
+		percpu_start(mm_diverted());
 	}
 	mm_leave();
 }

@@ -161,7 +161,7 @@ void idle_kick(void)
 	 */
 	if (idle.refused || READ_ONCE(idle.state) != NONE ||
 	    READ_ONCE(idle.thread.tid) || !wanted() ||
-	    fork_diverted() || os_pid() != idle.pid)
+	    fork_vforked() || os_pid() != idle.pid)
 		return;
 	if (!__atomic_compare_exchange_n(&idle.state, &none, RUNNING, false,
 					 __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))

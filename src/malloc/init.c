@@ -10,6 +10,7 @@
 #include "conf/conf.h"
 #include "os/os.h"
 #include "vma/call.h"
+#include "vma/head.h"
 
 static bool stage_conf(void)
 {
@@ -19,7 +20,8 @@ static bool stage_conf(void)
 
 static bool stage_trace(void)
 {
-	trace_init();
+	if (trace_init())
+		watch.heap |= WATCH_TRACE;
 	return true;
 }
 
@@ -51,7 +53,7 @@ static bool stage_percpu(void)
 
 	if (conf.check)
 		mode = PERCPU_DIRECT;
-	else if (conf.rseq == RSEQ_OFF || !topo.cpus || trace.on)
+	else if (conf.rseq == RSEQ_OFF || !topo.cpus || watched())
 		mode = PERCPU_LOCKED;
 	else if (conf.rseq == RSEQ_FAKE)
 		mode = PERCPU_FAKE;
@@ -67,6 +69,12 @@ static bool stage_fork(void)
 	return true;
 }
 
+static bool stage_vma(void)
+{
+	head_fill();
+	return vma_init();
+}
+
 static const struct stage {
 	const char *name, *what;
 	bool (*run)(void);
@@ -80,7 +88,7 @@ static const struct stage {
 	{ "caches", "size classes", caches_init },
 	{ "percpu", "slots and sheaves", stage_percpu },
 	{ "fork", "the fast path goes live", stage_fork },
-	{ "vma", "the program's mappings", vma_init },
+	{ "vma", "the program's mappings", stage_vma },
 };
 
 static struct {

@@ -14,7 +14,7 @@
 
 #include "base/compiler.h"
 #include "os/rseq.h"
-#include "profile/trace.h"
+#include "profile/hook.h"
 #include "slab/named.h"
 #include "slab/sheaf.h"
 #include "zone/quota.h"
@@ -130,7 +130,10 @@ size_t foreign_size(const void *p);
 /* Around fork and vfork. */
 void fork_init(void);
 void fork_recover(void);	/* a child that no handler was told of */
-bool fork_diverted(void);	/* a vfork child lives: keep to the locks */
+bool fork_vforked(void);	/* a vfork child lives */
+bool mm_diverted(void);		/* keep to the slow paths, and to the locks */
+/* Hooks came or went: false: not now, in a handler inside a slow path. */
+bool mm_rewatch(void);
 void mm_divert(void);
 void mm_undivert(void);
 

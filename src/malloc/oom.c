@@ -3,10 +3,7 @@
  * What:  what the program may do when memory runs out: shrinkers give back
  *        what it can make again, then the handler has the last word.
  * Locks: none while the program's functions run: they may allocate and free.
- *        A shrinker's entry is taken and left by atomics:
- *          add      FREE -> FILLING -> LIVE
- *          call     users + 1, only if still LIVE; users - 1
- *          remove   LIVE -> LEAVING, waits for users = 0, -> FREE
+ *        Shrinkers come and go as os/guest.h tells.
  * Invariant: a thread that is in a callback is not sent into another one:
  *        what it asks for there fails at once.
  * See:   the kernel's struct shrinker and oom_notify_list.
@@ -14,17 +11,16 @@
 #include <errno.h>
 
 #include "malloc/mm.h"
+#include "os/guest.h"
 #include "os/os.h"
 
 enum { SHRINKERS = 64, HANDLERS = 16, NAP_NS = 1000000 };
-enum state { FREE, FILLING, LIVE, LEAVING };
 
 static struct shrinker {
-	uint32_t state;		/* (A) */
-	uint32_t users;		/* (A) calls that run; a futex word */
-	size_t (*count)(void *arg);		/* (FILLING) */
-	size_t (*scan)(size_t nr, void *arg);	/* (FILLING) */
-	void *arg;				/* (FILLING) */
+	struct guest guest;
+	size_t (*count)(void *arg);		/* (guest claimed) */
+	size_t (*scan)(size_t nr, void *arg);	/* (guest claimed) */
+	void *arg;				/* (guest claimed) */
 } shrinkers[SHRINKERS];
 
 /*
@@ -39,7 +35,18 @@ static struct handler *handler;		/* (A) */
 static uint32_t next_handler;		/* (A) */
 
 static uint32_t nr_shrinkers;		/* (A) */
+/* The shrinker that this thread is in, plus 1, or the handler; 0: neither. */
+enum { HANDLER = SHRINKERS + 1 };
 static thread_local_word uint32_t in_callback;
+
+/* What the program frees in there is a call of its own, whoever called us. */
+static uint32_t unmute(void)
+{
+	uint32_t muted = seat.muted;
+
+	seat.muted = 0;
+	return muted;
+}
 
 void mm_set_oom_handler(int (*fn)(size_t bytes, void *arg), void *arg)
 {
@@ -56,16 +63,13 @@ int mm_shrinker_add(size_t (*count)(void *arg),
 {
 	for (int i = 0; i < SHRINKERS; i++) {
 		struct shrinker *s = &shrinkers[i];
-		uint32_t free = FREE;
 
-		if (!__atomic_compare_exchange_n(&s->state, &free, FILLING,
-						 false, __ATOMIC_ACQUIRE,
-						 __ATOMIC_RELAXED))
+		if (!guest_claim(&s->guest))
 			continue;
 		s->count = count;
 		s->scan = scan;
 		s->arg = arg;
-		store_release(&s->state, LIVE);
+		guest_open(&s->guest);
 		__atomic_add_fetch(&nr_shrinkers, 1, __ATOMIC_RELAXED);
 		return i;
 	}
@@ -82,60 +86,47 @@ static size_t shrink(const struct shrinker *s)
 	return nr ? scan(nr, arg) : 0;
 }
 
-static bool enter(struct shrinker *s)
-{
-	__atomic_add_fetch(&s->users, 1, __ATOMIC_SEQ_CST);
-	return __atomic_load_n(&s->state, __ATOMIC_SEQ_CST) == LIVE;
-}
-
-static void leave(struct shrinker *s)
-{
-	if (!__atomic_sub_fetch(&s->users, 1, __ATOMIC_SEQ_CST) &&
-	    READ_ONCE(s->state) == LEAVING)
-		os_wake_all(&s->users);
-}
-
 bool mm_shrinker_del(int id)
 {
-	uint32_t live = LIVE, users;
-	struct shrinker *s;
+	/* One that takes itself out, or another, must not wait for itself. */
+	bool wait = !in_callback;
 
-	if (id < 0 || id >= SHRINKERS)
-		return false;
-	s = &shrinkers[id];
-	if (!__atomic_compare_exchange_n(&s->state, &live, LEAVING, false,
-					 __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+	if (id < 0 || id >= SHRINKERS ||
+	    !guest_close(&shrinkers[id].guest, wait))
 		return false;
 	__atomic_sub_fetch(&nr_shrinkers, 1, __ATOMIC_RELAXED);
-	/* One that takes itself out, or another, must not wait for itself. */
-	while ((users = __atomic_load_n(&s->users, __ATOMIC_SEQ_CST)) &&
-	       !in_callback)
-		os_wait(&s->users, users);
-	store_release(&s->state, FREE);
+	if (wait)
+		guest_wait(&shrinkers[id].guest);
 	return true;
 }
 
 size_t mm_shrinkers(void)
 {
 	size_t freed = 0;
+	uint32_t muted;
 
 	if (!READ_ONCE(nr_shrinkers) || in_callback || seat.inside)
 		return 0;
-	in_callback = 1;
-	for (struct shrinker *s = shrinkers; s < shrinkers + SHRINKERS; s++) {
-		if (READ_ONCE(s->state) != LIVE)
+	muted = unmute();
+	for (uint32_t i = 0; i < SHRINKERS; i++) {
+		struct shrinker *s = &shrinkers[i];
+
+		if (!guest_lives(&s->guest))
 			continue;
-		if (enter(s))
+		in_callback = i + 1;
+		if (guest_enter(&s->guest))
 			freed += shrink(s);
-		leave(s);
+		guest_exit(&s->guest);
 	}
 	in_callback = 0;
+	seat.muted = muted;
 	return freed;
 }
 
 bool mm_oom(size_t bytes)
 {
 	struct handler *h;
+	uint32_t muted;
 	bool again;
 
 	if (pressure_relieve() || mm_shrinkers())
@@ -143,9 +134,11 @@ bool mm_oom(size_t bytes)
 	h = load_acquire(&handler);
 	if (!h || in_callback || seat.inside)
 		return false;
-	in_callback = 1;
+	muted = unmute();
+	in_callback = HANDLER;
 	again = h->fn(bytes, h->arg) != 0;
 	in_callback = 0;
+	seat.muted = muted;
 	return again;
 }
 
@@ -164,12 +157,6 @@ bool mm_again(unsigned gfp, size_t bytes)
 
 void mm_oom_child(void)
 {
-	/* One that forks leaves by itself; its count is the only one then. */
-	if (in_callback)
-		return;
-	for (struct shrinker *s = shrinkers; s < shrinkers + SHRINKERS; s++) {
-		s->users = 0;
-		if (s->state == LEAVING || s->state == FILLING)
-			s->state = FREE;
-	}
+	for (uint32_t i = 0; i < SHRINKERS; i++)
+		guest_child(&shrinkers[i].guest, in_callback == i + 1);
 }

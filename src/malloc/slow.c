@@ -84,10 +84,11 @@ void *malloc_nogrow(size_t size)
 {
 	void *p = NULL;
 
+	call_begins(TRACE_MALLOC, 0, size, NULL);
 	if (size > SMALL_MAX)
-		return large_alloc_from(NID_ANY, GFP_MOVABLE | GFP_NOGROW, size,
+		p = large_alloc_from(NID_ANY, GFP_MOVABLE | GFP_NOGROW, size,
 					1, NULL);
-	if (mm_enter()) {
+	else if (mm_enter()) {
 		seat.inside |= INSIDE_NOGROW;
 		if (likely(mm_booted()))
 			p = alloc_class(&caches[class_of(size ? size : 1)],
@@ -96,18 +97,18 @@ void *malloc_nogrow(size_t size)
 	}
 	if (!p)
 		errno = ENOMEM;
-	else if (tracing())
-		trace_record(TRACE_MALLOC, 0, size, p);
+	call_ends(TRACE_MALLOC, 0, size, NULL, p);
 	return p;
 }
 
 void *malloc_slow(size_t size)
 {
-	void *p = size > SMALL_MAX ? large_alloc(size, 1, false)
-				   : small_alloc(size, NULL);
+	void *p;
 
-	if (tracing())
-		trace_record(TRACE_MALLOC, 0, size, p);
+	call_begins(TRACE_MALLOC, 0, size, NULL);
+	p = size > SMALL_MAX ? large_alloc(size, 1, false)
+			     : small_alloc(size, NULL);
+	call_ends(TRACE_MALLOC, 0, size, NULL, p);
 	return p;
 }
 
@@ -116,6 +117,7 @@ static cold void *zeroed_slow(size_t size)
 	bool zeroed = false;
 	void *p;
 
+	call_begins(TRACE_CALLOC, 0, size, NULL);
 	if (size > SMALL_MAX) {
 		p = large_alloc(size, 1, true);
 	} else {
@@ -123,8 +125,7 @@ static cold void *zeroed_slow(size_t size)
 		if (p && !zeroed)
 			memset(p, 0, size);
 	}
-	if (tracing())
-		trace_record(TRACE_CALLOC, 0, size, p);
+	call_ends(TRACE_CALLOC, 0, size, NULL, p);
 	return p;
 }
 
@@ -170,12 +171,13 @@ void *malloc_aligned(size_t align, size_t size)
 
 	if (align <= 16)
 		return malloc_fast(size);
-	if (!tracing())
+	if (!watched())
 		return aligned(align, size);
+	call_begins(TRACE_ALIGNED, align, size, NULL);
 	trace_mute();
 	p = aligned(align, size);
 	trace_unmute();
-	trace_record(TRACE_ALIGNED, align, size, p);
+	call_ends(TRACE_ALIGNED, align, size, NULL, p);
 	return p;
 }
 
@@ -194,7 +196,7 @@ static void *take_on(unsigned nid, size_t size, bool *own)
 	return p;
 }
 
-void *malloc_on(unsigned nid, size_t size)
+static void *alloc_on(unsigned nid, size_t size)
 {
 	bool own = true;
 	void *p;
@@ -213,8 +215,20 @@ void *malloc_on(unsigned nid, size_t size)
 		if (!p)
 			errno = ENOMEM;
 	}
-	if (tracing())
-		trace_record(TRACE_MALLOC, 0, size, p);
+	return p;
+}
+
+void *malloc_on(unsigned nid, size_t size)
+{
+	void *p;
+
+	if (!watched())
+		return alloc_on(nid, size);
+	call_begins(TRACE_MALLOC, 0, size, NULL);
+	trace_mute();
+	p = alloc_on(nid, size);
+	trace_unmute();
+	call_ends(TRACE_MALLOC, 0, size, NULL, p);
 	return p;
 }
 
@@ -243,12 +257,14 @@ static void free_small(void *p, unsigned entry)
 void free_slow(void *p)
 {
 	int saved = errno;
+	bool told;
 
 	if (!p)
 		return;
-	/* Named caches' objects are not the trace's. */
-	if (tracing() && !is_named(p))
-		trace_record(TRACE_FREE, 0, 0, p);
+	/* Named caches' objects are no blocks. */
+	told = watched() && !is_named(p);
+	if (unlikely(told))
+		call_begins(TRACE_FREE, 0, 0, p);
 	if (unlikely(!is_ours(p))) {
 		if (nested_owns(p))
 			nested_free(p);
@@ -267,5 +283,7 @@ void free_slow(void *p)
 			large_free(p);
 		mm_leave();
 	}
+	if (unlikely(told))
+		call_ends(TRACE_FREE, 0, 0, p, NULL);
 	errno = saved;
 }

@@ -50,7 +50,7 @@ static void drain(size_t *planned)
 		plan(&caches[class], planned);
 	if (planned)
 		named_each(plan, planned);
-	percpu_start(fork_diverted());
+	percpu_start(mm_diverted());
 }
 
 void mm_drain(void)

@@ -58,6 +58,7 @@ struct seat {
 	void *deferred;		/* frees of nested calls, drained at the end */
 	uint32_t muted;		/* calls now are part of a traced call */
 	uint32_t trace_thread;	/* this thread's number in the trace; 0: none */
+	uint32_t hook;		/* the program's that it is in, plus 1; 0: none */
 } aligned_to(32);
 
 struct percpu_base {	/* the x86-64 sequences know the offsets */

@@ -18,8 +18,7 @@ struct record {
 
 static const char magic[64] = "bmrawtrace 1\n";
 
-struct trace trace;
-
+static uint32_t on;		/* (C) but for a failure */
 static struct {
 	struct lock lock;	/* LOCK_TRACE */
 	int fd;			/* (T) */
@@ -32,7 +31,7 @@ static void write_out(void)
 {
 	if (file.nr && !os_write(file.fd, file.records,
 				file.nr * sizeof(file.records[0]))) {
-		trace.on = 0;
+		on = 0;
 		warn("trace: cannot write, tracing ends here");
 	}
 	file.nr = 0;
@@ -48,20 +47,21 @@ static void open_file(void)
 	file.fd = os_create(path);
 	file.nr = 0;
 	file.threads = 0;
-	trace.on = file.fd >= 0 && os_write(file.fd, magic, sizeof(magic));
-	if (!trace.on)
+	on = file.fd >= 0 && os_write(file.fd, magic, sizeof(magic));
+	if (!on)
 		warn("trace: cannot write '%s', not tracing", path);
 }
 
-void trace_init(void)
+bool trace_init(void)
 {
 	if (conf.trace[0])
 		open_file();
+	return on;
 }
 
 void trace_child(void)
 {
-	if (!trace.on)
+	if (!on)
 		return;
 	file.lock.word = 0;
 	seat.trace_thread = 0;
@@ -71,7 +71,7 @@ void trace_child(void)
 
 void trace_flush(void)
 {
-	if (!trace.on || seat.muted)
+	if (!on || seat.muted)
 		return;
 	trace_mute();
 	lock(&file.lock, LOCK_TRACE);
@@ -97,7 +97,7 @@ void trace_record(enum trace_op op, size_t align, size_t size, const void *p)
 {
 	int saved = errno;
 
-	if (seat.muted)
+	if (!on || seat.muted)
 		return;
 	trace_mute();
 	lock(&file.lock, LOCK_TRACE);

@@ -2,8 +2,9 @@
 /*
  * What:  records what a program allocates and frees, call by call, to be
  *        played again (option trace:FILE, one FILE.PID for each process).
- * Door:  trace_record() behind a call that made a block and in front of one
- *        that ends it, trace_mute() around calls inside a recorded call.
+ * Door:  trace_record(), from profile/hook.c, behind a call that made a block
+ *        and in front of one that ends it; trace_mute() around calls inside a
+ *        recorded call.
  * Locks: LOCK_TRACE (T), the last of the order.
  * Invariant: in the file an address is always dead before it is handed out
  *        again: its end is written before the call, its birth after it.
@@ -23,17 +24,12 @@ enum trace_op {
 	TRACE_CALLOC,		/* size: the whole */
 	TRACE_ALIGNED,
 	TRACE_FREE,
-	TRACE_REALLOC_FROM,	/* the old address ... */
+	TRACE_REALLOC,		/* from: the old address ... */
 	TRACE_REALLOC_TO,	/* ... and the same thread's new one; 0: failed */
 };
 
-struct trace {
-	uint32_t on;		/* (C) but for a failure */
-};
-
-extern struct trace trace __attribute__((visibility("hidden")));
-
-void trace_init(void);
+/* True: calls are to be recorded. */
+bool trace_init(void);
 /* In a fork child: a file of its own. */
 void trace_child(void);
 /* What is still in memory goes to the file. */
@@ -44,10 +40,5 @@ void trace_record(enum trace_op op, size_t align, size_t size,
 /* Between these the thread's calls are parts of a recorded call. */
 void trace_mute(void) cold;
 void trace_unmute(void) cold;
-
-static always_inline bool tracing(void)
-{
-	return unlikely(trace.on);
-}
 
 #endif

@@ -332,10 +332,13 @@ void percpu_open(void)
 	memset(&gate, 0, sizeof(gate));
 }
 
-void percpu_recover(void)
+void percpu_recover(bool diverted)
 {
 	percpu_open();
 	percpu_child(false);
 	percpu.mode = percpu.home_mode;
-	percpu_go();
+	if (!diverted)
+		percpu_go();
+	else if (percpu.mode != PERCPU_DIRECT)
+		percpu.mode = PERCPU_LOCKED;
 }

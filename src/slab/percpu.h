@@ -97,7 +97,7 @@ void percpu_child(bool keep_rows);
 /* In a child whose fork this thread did not prepare: nobody shuts the gate. */
 void percpu_open(void);
 /* The same, and everything else of a child that no handler was told of. */
-void percpu_recover(void);
+void percpu_recover(bool diverted);
 
 static always_inline uint32_t *slot_row(uint32_t nr, unsigned index)
 {

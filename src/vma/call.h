@@ -4,7 +4,7 @@
  *        them: passed to the kernel and, by the option `mmap`, placed before
  *        and noted after.
  * Door:  vma_mmap() and the rest; preload/mmap.c gives them libc's names, and
- *        bm_mmap(), bm_munmap() are for those who link.
+ *        api/mmap.c bm_ ones, some by way of told.h.
  * Locks: none is held while the kernel runs.
  * Invariant: results and errno are the kernel's. With vma_watch 0 (the start,
  *        and mmap:off) a call is one load and one branch away from it.
@@ -20,7 +20,6 @@
 enum {
 	VMA_TRACK = 1,
 	VMA_PLACE = 2,
-	VMA_HOOKS = 4,
 };
 
 extern uint32_t vma_watch __attribute__((visibility("hidden")));	/* (A) */

@@ -188,18 +188,21 @@ static bool reconcile(struct maps *m)
 		uint64_t before = __atomic_load_n(&track.changes,
 						  __ATOMIC_SEQ_CST);
 		size_t nodes;
-		bool still;
+		bool still, fed;
 
 		if (!maps_open(m))
 			return false;
 		/* Its lines, cut wherever the tree is cut, and both at once. */
 		nodes = count_lines(m) + 3 * READ_ONCE(track.tree.nr) + 64;
+		/* Mapped now, they are not in the text. */
+		fed = READ_ONCE(track.tree.nr_spare) < nodes;
 		if (!track_enter(nodes)) {
 			maps_close(m);
 			return false;
 		}
 		/* We have counted once ourselves. */
-		still = track.changes == before + 1 && !track.under_way;
+		still = track.changes == before + 1 && !track.under_way &&
+			!fed;
 		if ((still || try == TRIES) && track.tree.nr_spare >= nodes) {
 			rebuild(&track.tree, m);
 			WRITE_ONCE(track.stale, !still);

@@ -12,8 +12,7 @@
 #include <sys/mman.h>
 
 #include "buddymalloc.h"
-#include "vma/call.h"
-#include "vma/track.h"
+#include "tree.h"
 
 enum { BLOCKS = 24, MAX_PAGES = 96 };
 
@@ -269,82 +268,19 @@ static void move(struct block *b, unsigned i, unsigned n)
 		to->page[j + k] = k < n ? was[k] : edge;
 }
 
-static struct vma normal(const struct vma *v)
-{
-	struct vma n = *v;
-
-	n.flags &= VMA_PROT | VMA_SHARED;
-	return n;
-}
-
-/* Does the tree say of a range what /proc says? From addr on, to the end. */
-static void compare(uintptr_t start, uintptr_t end)
-{
-	FILE *f = fopen("/proc/self/maps", "r");
-	uintptr_t from, to, done = start;
-	char line[400], perms[8];
-	struct vma v;
-
-	T_CHECK(f);
-	while (fgets(line, sizeof(line), f)) {
-		unsigned flags;
-
-		int words = sscanf(line, "%zx-%zx %7s", (size_t *)&from, (size_t *)&to, perms);
-
-		T_CHECK(words == 3);
-		from = max_u64(from, start);
-		to = min_u64(to, end);
-		if (from >= to)
-			continue;
-		flags = (perms[0] == 'r') | (perms[1] == 'w') << 1 | (perms[2] == 'x') << 2 |
-			(perms[3] == 's') << 3;
-		if (from > done)
-			T_CHECK(!track_next(done, &v) || v.start >= from, "the tree has %zx-%zx, the kernel not",
-				(size_t)v.start, (size_t)v.end);
-		while (from < to) {
-			T_CHECK(track_next(from, &v) && v.start <= from, "the kernel has %zx, the tree not",
-				(size_t)from);
-			T_CHECK(normal(&v).flags == flags, "%zx: flags %x, in the tree %x", (size_t)from, flags,
-				v.flags);
-			from = min_u64(v.end, to);
-		}
-		done = to;
-	}
-	T_CHECK(done >= end || !track_next(done, &v) || v.start >= end);
-	fclose(f);
-}
-
-static size_t status(const char *key)
-{
-	FILE *f = fopen("/proc/self/status", "r");
-	char line[200];
-	size_t kb = 0;
-
-	while (fgets(line, sizeof(line), f))
-		if (!strncmp(line, key, strlen(key)))
-			kb = strtoull(line + strlen(key), NULL, 10);
-	fclose(f);
-	return kb << 10;
-}
-
 static void compare_tree(void)
 {
 	bool stale = track.stale;
 
 	/* What failed half-way is in /proc only. */
 	for (unsigned k = 0; !stale && k < BLOCKS; k++)
-		compare((uintptr_t)blocks[k].base, (uintptr_t)at(&blocks[k], MAX_PAGES));
-	T_CHECK(track_reconcile() && !track.stale);
-	compare((uintptr_t)blocks[0].base, (uintptr_t)at(&blocks[BLOCKS - 1], MAX_PAGES));
-	T_CHECK(track_reconcile());
-	T_CHECK(track.tree.sums.total == status("VmSize:"), "%zu, not %zu", track.tree.sums.total,
-		status("VmSize:"));
-	T_CHECK(track.tree.sums.data == status("VmData:"), "%zu, not %zu", track.tree.sums.data, status("VmData:"));
-	T_CHECK(track.tree.sums.stack == status("VmStk:"));
-	T_CHECK(track.tree.sums.exec == status("VmExe:") + status("VmLib:"));
+		tree_compare((uintptr_t)blocks[k].base, (uintptr_t)at(&blocks[k], MAX_PAGES));
+	tree_reconcile();
+	tree_compare((uintptr_t)blocks[0].base, (uintptr_t)at(&blocks[BLOCKS - 1], MAX_PAGES));
+	tree_check_sums();
 	if (!stale)
-		T_CHECK(track.tree.sums.locked == status("VmLck:"), "%zu, not %zu", track.tree.sums.locked,
-			status("VmLck:"));
+		T_CHECK(track.tree.sums.locked == tree_status("VmLck:"), "%zu, not %zu", track.tree.sums.locked,
+			tree_status("VmLck:"));
 }
 
 /* Before it is stale, as often as can be. */
@@ -354,7 +290,7 @@ static void compare_some(const struct block *b)
 		T_CHECK(track_reconcile());
 		return;
 	}
-	compare((uintptr_t)b->base, (uintptr_t)at(b, MAX_PAGES));
+	tree_compare((uintptr_t)b->base, (uintptr_t)at(b, MAX_PAGES));
 	compared++;
 }
 
@@ -388,10 +324,7 @@ static void test_model(void **state)
 	T_CHECK(READ_ONCE(vma_watch) & VMA_TRACK);
 	bytes = sysconf(_SC_PAGESIZE);
 	sigaction(SIGSEGV, &sa, NULL);
-	/* Low, so that nobody else's mapping is put into a hole of ours. */
-	p = vma_mmap((void *)(unit_below(1 << 20) << 24 | (uintptr_t)1 << 44), stretch * bytes, PROT_NONE,
-		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0, NULL);
-	T_CHECK(p != MAP_FAILED);
+	p = tree_area(stretch * bytes);
 	for (unsigned k = 0; k < BLOCKS; k++) {
 		blocks[k].base = p + (size_t)(2 * k + 1) * MAX_PAGES * bytes;
 		T_CHECK(vma_munmap(blocks[k].base, MAX_PAGES * bytes) == 0);
@@ -448,17 +381,9 @@ static void test_model(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_model) };
-	const char *conf_of = getenv("BUDDYMALLOC_CONF");
-	char with[300];
 
 	(void)argc;
-	/* The options are read before main. */
-	if (!conf_of || !strstr(conf_of, "mmap:")) {
-		snprintf(with, sizeof(with), "%s,mmap:track", conf_of ? conf_of : "");
-		setenv("BUDDYMALLOC_CONF", with, 1);
-		execv("/proc/self/exe", argv);
-		_exit(98);
-	}
+	tree_tracked(argv);
 	t_start("mmap/model", 280);
 	return cmocka_run_group_tests(tests, NULL, NULL) ? 1 : t_done();
 }

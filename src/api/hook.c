@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* The program's hooks: profile/hook.c has the mechanics. */
+#include "api/api.h"
+
+enum {
+	EVENTS = BM_EVENT_MALLOC | BM_EVENT_FREE | BM_EVENT_REALLOC |
+		 BM_EVENT_MMAP | BM_EVENT_MUNMAP | BM_EVENT_MREMAP,
+};
+
+BM_EXPORT int bm_register_hook(unsigned events, bm_hook_fn *before,
+			       bm_hook_fn *after, void *arg)
+{
+	int id;
+
+	if (!events || events & ~(unsigned)EVENTS || (!before && !after)) {
+		errno = EINVAL;
+		return -1;
+	}
+	api_start();
+	id = hooks_add(events, before, after, arg);
+	if (id < 0) {
+		errno = ENOSPC;
+		return -1;
+	}
+	if (mm_rewatch())
+		return id;
+	/* In a signal handler that interrupted a slow path. */
+	hooks_del(id);
+	hooks_wait(id);
+	errno = EAGAIN;
+	return -1;
+}
+
+BM_EXPORT int bm_unregister_hook(int id)
+{
+	if (!hooks_del(id)) {
+		errno = ENOENT;
+		return -1;
+	}
+	mm_rewatch();
+	hooks_wait(id);
+	return 0;
+}
