@@ -5,6 +5,7 @@
  */
 #include "malloc/mm.h"
 #include "os/os.h"
+#include "vma/call.h"
 
 void mm_drain(void)
 {
@@ -44,6 +45,7 @@ int mm_trim(void)
 		for (unsigned i = 0; i < nodes.nr_zones; i++)
 			zone_shrink(nodes.zones[i]);
 		slot_exit(slot);
+		pages += vma_release();
 	}
 	mm_leave();
 	return pages != 0;

@@ -35,9 +35,12 @@ enum vma_flags {
 	VMA_NO_DUMP = 1 << 11,
 	VMA_NODE = 1 << 12,	/* we preferred a node for it */
 	VMA_UNSEEN = 1 << 13,	/* nobody called us for it */
+	VMA_SERVED = 1 << 14,	/* it was another one before */
+	VMA_SPARE = 1 << 15,	/* and will be: nobody's now */
 	/* What /proc/self/maps does not tell. */
 	VMA_KEPT = VMA_LOCKED | VMA_HUGE | VMA_NO_HUGE | VMA_NO_FORK |
-		   VMA_WIPE | VMA_NO_DUMP | VMA_NODE | VMA_STACK,
+		   VMA_WIPE | VMA_NO_DUMP | VMA_NODE | VMA_STACK |
+		   VMA_SERVED | VMA_SPARE,
 };
 
 struct vma {

@@ -70,9 +70,16 @@ size_t resident_used(const struct resident *r)
 	return used;
 }
 
+static size_t stocked(const struct resident *r)
+{
+	const struct stock *stock = load_acquire(&r->stock);
+
+	return stock ? READ_ONCE(stock->pages) : 0;
+}
+
 size_t resident_dirty(const struct resident *r)
 {
-	size_t dirty = 0;
+	size_t dirty = stocked(r);
 
 	for (unsigned i = 0; i < r->nr_zones; i++)
 		dirty += READ_ONCE(r->zones[i]->free_pages[DIRTY]);
@@ -269,10 +276,14 @@ static size_t reclaim_to(struct resident *r, size_t target, size_t most)
 	while (done < most && (dirty = resident_dirty(r)) > target) {
 		struct zone *zone = dirtiest(r);
 		size_t has = READ_ONCE(zone->free_pages[DIRTY]);
-		size_t surplus = dirty - target;
-		size_t n = purge(zone, has > surplus ? has - surplus : 0,
-				 most - done);
+		size_t surplus = dirty - target, stock = stocked(r), n = 0;
 
+		if (stock < has)
+			n = purge(zone, has > surplus ? has - surplus : 0,
+				  most - done);
+		if (!n && stock)
+			n = r->stock->drop(r->stock, stock > surplus ? stock - surplus : 0,
+					   most - done);
 		if (!n)
 			break;
 		done += n;

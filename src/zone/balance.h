@@ -24,6 +24,16 @@ struct zone;
 
 enum { RESIDENT_ZONES = 4 };
 
+/*
+ * Free memory of a node that lies in no zone: dirty as theirs, and dropped as
+ * theirs is (vma/serve.c).
+ */
+struct stock {
+	size_t pages;		/* (A) */
+	/* Until target are left, or so many have gone, nearly; returns how many. */
+	size_t (*drop)(struct stock *stock, size_t target, size_t most);
+};
+
 /* What the zones of one node hold together. */
 struct resident {
 	size_t peak[2];		/* (A) most used in this period and the last */
@@ -33,6 +43,7 @@ struct resident {
 	size_t purged;		/* (A) pages, in this period */
 	uint64_t refaults;	/* (A) of them, taken again within it */
 	uint64_t stalls;	/* (A) times that a caller left the rest */
+	struct stock *stock;	/* (A) NULL: none; not taken back */
 	struct zone *zones[RESIDENT_ZONES];	/* (C) */
 	unsigned nr_zones;			/* (C) */
 };

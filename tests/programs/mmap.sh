@@ -79,7 +79,7 @@ $as "$bin/initdb" -D "$1/db" -A trust -N >/dev/null || exit 1
 echo 'create table t as select g a, md5(g::text) b from generate_series(1,20000) g; select count(*), max(b) from t;' |
 	$as "$bin/postgres" --single -D "$1/db" postgres 2>/dev/null | grep =
 END
-for mode in off track place; do
+for mode in off track place serve; do
 	BUDDYMALLOC_CONF=${plain:+$plain,}mmap:$mode
 	export BUDDYMALLOC_CONF
 	same "python3, mmap:$mode" python3 "$tmp/arenas.py"
