@@ -120,7 +120,7 @@ MISUSE_FILES = tests/misuse/misuse.h \
 API_TESTS = $(STRESS_TESTS)
 if HAVE_CMOCKA
 # Compares with what the kernel says of the process: no tool's mappings in it.
-WHOLE_TESTS += tests/mmap/model
+WHOLE_TESTS += tests/mmap/model tests/mmap/serve
 # These lay out windows of a machine's size and fork with wiped pages: not for
 # valgrind, nor for an emulated process (guests run them on arm64).
 WINDOW_TESTS += tests/unit/node tests/unit/special tests/unit/huge
@@ -233,5 +233,7 @@ tests_unit_huge_CPPFLAGS = $(UNIT_TEST_CPPFLAGS)
 tests_unit_huge_LDADD = $(UNIT_LIBS)
 tests_mmap_model_CPPFLAGS = $(UNIT_TEST_CPPFLAGS)
 tests_mmap_model_LDADD = $(UNIT_LIBS)
+tests_mmap_serve_CPPFLAGS = $(UNIT_TEST_CPPFLAGS)
+tests_mmap_serve_LDADD = $(UNIT_LIBS)
 tests_unit_slab_CPPFLAGS = $(UNIT_TEST_CPPFLAGS)
 tests_unit_slab_LDADD = $(UNIT_LIBS)

@@ -9,11 +9,15 @@
 
 enum { CHUNK = 64 << 10 };
 
-bool inside_enter(uint32_t *word, struct lock *l, struct vma_tree *t, size_t nr)
+/* This thread is in here; `held`: and this lock is its own. */
+static thread_local_word uint32_t busy;
+static thread_local_word const struct lock *held;
+
+bool inside_enter(struct lock *l, struct vma_tree *t, size_t nr)
 {
-	if (*word || !READ_ONCE(percpu_switch.started))
+	if (busy || !READ_ONCE(percpu_switch.started))
 		return false;
-	*word = IN;
+	busy = 1;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	while (READ_ONCE(t->nr_spare) < nr) {
 		size_t bytes = align_up(nr * sizeof(struct vma), CHUNK);
@@ -29,15 +33,20 @@ bool inside_enter(uint32_t *word, struct lock *l, struct vma_tree *t, size_t nr)
 	}
 	lock(l, LOCK_VMA);
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	*word = HOLDS;
+	held = l;
 	return true;
 }
 
-void inside_leave(uint32_t *word, struct lock *l)
+void inside_leave(struct lock *l)
 {
-	*word = IN;
+	held = NULL;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	unlock(l, LOCK_VMA);
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	*word = OUT;
+	busy = 0;
+}
+
+bool inside_holds(const struct lock *l)
+{
+	return held == l;
 }

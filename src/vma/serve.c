@@ -94,9 +94,6 @@ static struct {
 
 static struct stock stocks[NODES_MAX];	/* pages: (V) to write */
 
-/* See vma/inside.h. */
-static thread_local_word uint32_t busy;
-
 static void forget_all(void)
 {
 	const struct vma *v;
@@ -115,7 +112,7 @@ static void find_lost(void)
 
 static bool enter(size_t nr)
 {
-	if (!inside_enter(&busy, &serve.lock, &serve.live, nr)) {
+	if (!inside_enter(&serve.lock, &serve.live, nr)) {
 		WRITE_ONCE(serve.lost, 1);
 		return false;
 	}
@@ -126,7 +123,7 @@ static bool enter(size_t nr)
 static void leave(void)
 {
 	find_lost();
-	inside_leave(&busy, &serve.lock);
+	inside_leave(&serve.lock);
 }
 
 static size_t pages_of(size_t bytes)
@@ -563,7 +560,7 @@ void serve_prepare(void)
  */
 void serve_child(void)
 {
-	if (busy == HOLDS) {
+	if (inside_holds(&serve.lock)) {
 		/* A handler forked; what it interrupted goes on. */
 		WRITE_ONCE(serve.lost, 1);
 		return;

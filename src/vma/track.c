@@ -12,9 +12,6 @@ enum {
 
 struct track track;
 
-/* See vma/inside.h. */
-static thread_local_word uint32_t busy;
-
 void track_miss(void)
 {
 	WRITE_ONCE(track.stale, 1);
@@ -24,7 +21,7 @@ void track_miss(void)
 
 bool track_enter(size_t nr)
 {
-	if (!inside_enter(&busy, &track.lock, &track.tree, nr)) {
+	if (!inside_enter(&track.lock, &track.tree, nr)) {
 		track_miss();
 		return false;
 	}
@@ -34,7 +31,7 @@ bool track_enter(size_t nr)
 
 void track_leave(void)
 {
-	inside_leave(&busy, &track.lock);
+	inside_leave(&track.lock);
 }
 
 static uintptr_t page_end(uintptr_t addr, size_t bytes)
@@ -285,7 +282,7 @@ void track_child(void)
  */
 void track_forget(void)
 {
-	if (busy == HOLDS)
+	if (inside_holds(&track.lock))
 		track_miss();
 	else
 		track = (struct track){ .stale = 1, .missed = track.missed };

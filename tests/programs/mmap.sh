@@ -9,7 +9,7 @@ cat >"$tmp/arenas.py" <<'END'
 import hashlib, mmap, os, threading
 h = hashlib.sha256()
 for i in range(200):
-    m = mmap.mmap(-1, (i % 17 + 1) * 65536)
+    m = mmap.mmap(-1, (i % 17 + 1) * 65536, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     m.write(bytes([i]) * 1000)
     if i % 3 == 0 and hasattr(m, "resize"):
         m.resize(len(m) * 2)
