@@ -99,6 +99,11 @@ void vma_serve_stop(void)
 		serve_stop();
 }
 
+bool vma_idle(void)
+{
+	return serving() && serve_idle();
+}
+
 bool vma_release(void)
 {
 	return serving() && serve_release();

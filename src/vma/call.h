@@ -37,6 +37,8 @@ void vma_recover(void);
 
 /* What mmap:serve keeps goes back; true: there was something. */
 bool vma_release(void);
+/* Of that, what is not wanted: once in half a second. */
+bool vma_idle(void);
 /* And nothing is served any more. */
 void vma_serve_stop(void);
 

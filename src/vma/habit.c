@@ -22,7 +22,7 @@ bool habit_looks(struct habit *h)
 {
 	uint8_t left = READ_ONCE(h->left);
 
-	if (READ_ONCE(h->is) != HABIT_UNKNOWN && left) {
+	if (READ_ONCE(h->seen) && left) {
 		WRITE_ONCE(h->left, (uint8_t)(left - 1));
 		return false;
 	}
@@ -33,8 +33,11 @@ bool habit_looks(struct habit *h)
 
 bool habit_seen(struct habit *h, size_t pages, long resident)
 {
-	bool dense = resident * 8 >= (long)pages * 7;
+	unsigned was = READ_ONCE(h->seen), now = 0;
 
-	WRITE_ONCE(h->is, (uint8_t)(dense ? HABIT_DENSE : HABIT_SPARSE));
-	return dense;
+	if (resident > 0)
+		now = (unsigned)((size_t)resident * HABIT_FULL / pages);
+	WRITE_ONCE(h->seen,
+		   (uint8_t)(1 + (was ? (3 * (was - 1) + now) / 4 : now)));
+	return now >= HABIT_DENSE;
 }

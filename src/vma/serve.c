@@ -17,11 +17,14 @@
  *          kernel does it, and so is what munmap takes. Who is not in the tree
  *          is not touched, so to forget is always right. `who` is what the call
  *          was made by, VMA_SERVED: all of its pages were written by us.
- *   kept   an array, of at most KEPT_MAX pieces, 8 MiB and an eighth of what
- *          lives. The smallest that is large enough is taken, the rest of it
- *          stays; or one that is too small, and mremap makes it longer. Pages count as dirty free ones of their node (struct
- *          stock, zone/balance.h), so limits, malloc_trim, the thread at rest
- *          and large blocks that need room drop them, the oldest first.
+ *   kept   an array, of at most KEPT_MAX pieces and so many bytes: 8 MiB, an
+ *          eighth of what lives, and what lived within the last half second to
+ *          second and does not now, but of that no more than lives and 64 MiB
+ *          (as the zones keep their dirty pages). The smallest piece that is
+ *          large enough is taken, and the rest of it stays; or else one that is
+ *          too small, which mremap makes longer. To the limits its pages are
+ *          dirty free ones (struct stock, zone/balance.h); they, malloc_trim
+ *          and the thread at rest drop pieces, the oldest first.
  *
  * Density. Memory is kept and served only where mappings of the same caller and
  * size were touched nearly everywhere (habit.h).
@@ -30,13 +33,12 @@
  * a mapping, as many bytes. When there is no room, and all of it is recent, the
  * mapping is unmapped: a program that ends many at once pays nothing more.
  *
- * Who else may be here: a signal handler that interrupts its own thread while
- * that holds the lock cannot forget anything. It sets `lost`; whoever has the
- * lock next, the interrupted thread at the latest, forgets all that lives.
- * Calls that are not seen (raw system calls, shmat over a mapping) leave
- * records behind that are not true any more: a mapping made by mmap should be
- * ended by munmap. A vfork child is as a thread of its parent. Before a fork
- * all of both sets is dropped: the pages would be copied at the next write.
+ * Who else may be here: a signal handler that interrupts its own thread inside
+ * cannot forget anything. It sets `lost`; whoever has the lock next, the
+ * interrupted thread at the latest, forgets all that lives. Calls that are not
+ * seen (raw ones, shmat over a mapping) leave records that are not true. A vfork
+ * child is as a thread of its parent. Before a fork all of both sets goes: the
+ * pages would be copied at the next write.
  *
  * Each piece is a mapping to the kernel, which cannot merge it with its
  * neighbours; 65,530 are allowed. So no more than LIVE_MAX are recorded.
@@ -55,24 +57,25 @@
 
 #include "base/bits.h"
 #include "conf/conf.h"
-#include "node/node.h"
 #include "os/numa.h"
 #include "os/os.h"
-#include "slab/named.h"
+#include "topo/topo.h"
 #include "vma/habit.h"
 #include "vma/inside.h"
 #include "vma/track.h"
+#include "zone/balance.h"
 #include "zone/quota.h"
 
 enum {
 	SERVE_MIN = 32 << 10,
 	SERVE_MAX = 4 << 20,
 	KEPT_MIN = 8 << 20,
-	KEPT_MAX = 128,
+	LEFT_MIN = 16 << 20,
+	KEPT_MAX = 256,
 	LIVE_MAX = 16384,
 	NODES = 4,	/* two cuts and a new one */
 };
-static const uint64_t IDLE_NS = 100000000;
+static const uint64_t IDLE_NS = 100000000, PERIOD_NS = 500000000;
 
 struct piece {
 	char *start;
@@ -89,16 +92,18 @@ static struct {
 	size_t forgotten;		/* (V) served ones that were, at forks */
 	unsigned nr;			/* (V) */
 	struct piece kept[KEPT_MAX];	/* (V) */
+	size_t peak[2];			/* (V) bytes, in this period and the last */
+	uint64_t period_start;		/* (V) */
 	uint64_t asked, taken;		/* (V) */
 } serve;
 
-static struct stock stocks[NODES_MAX];	/* pages: (V) to write */
+static struct stock stock;	/* pages: (V) to write */
 
 static void forget_all(void)
 {
-	const struct vma *v;
+	const struct vma *v = tree_find(&serve.live, 0);
 
-	for (v = tree_find(&serve.live, 0); v; v = tree_find(&serve.live, v->end))
+	for (; v; v = tree_find(&serve.live, v->end))
 		serve.forgotten += !!(v->flags & VMA_SERVED);
 	tree_drop(&serve.live, tree_take(&serve.live, 0, UINTPTR_MAX));
 }
@@ -149,33 +154,28 @@ static bool here(unsigned *nid)
 /* All changes of what is kept. */
 static void add_locked(const struct piece *p)
 {
-	struct stock *s = &stocks[p->nid];
-
 	serve.kept[serve.nr++] = *p;
-	WRITE_ONCE(s->pages, s->pages + pages_of(p->bytes));
+	WRITE_ONCE(stock.pages, stock.pages + pages_of(p->bytes));
 }
 
 static void shorten_locked(struct piece *p, size_t by)
 {
-	struct stock *s = &stocks[p->nid];
-
-	WRITE_ONCE(s->pages, s->pages - pages_of(by));
+	WRITE_ONCE(stock.pages, stock.pages - pages_of(by));
 	p->start += by;
 	p->bytes -= by;
 	if (!p->bytes)
 		*p = serve.kept[--serve.nr];
 }
 
-/* NULL: there is none. nid: of this node only, or NID_ANY. */
-static struct piece *oldest_locked(int nid)
+/* NULL: there is none. */
+static struct piece *oldest_locked(void)
 {
 	struct piece *oldest = NULL;
 
 	for (unsigned i = 0; i < serve.nr; i++) {
 		struct piece *p = &serve.kept[i];
 
-		if ((nid == NID_ANY || p->nid == (unsigned)nid) &&
-		    (!oldest || p->since < oldest->since))
+		if (!oldest || p->since < oldest->since)
 			oldest = p;
 	}
 	return oldest;
@@ -183,11 +183,7 @@ static struct piece *oldest_locked(int nid)
 
 static size_t kept_bytes(void)
 {
-	size_t pages = 0;
-
-	for (unsigned nid = 0; nid < topo.nodes; nid++)
-		pages += READ_ONCE(stocks[nid].pages);
-	return pages << topo.page_shift;
+	return READ_ONCE(stock.pages) << topo.page_shift;
 }
 
 static void unmap(char *start, size_t bytes)
@@ -202,12 +198,12 @@ static void unmap(char *start, size_t bytes)
 }
 
 /* The oldest pieces, until so many bytes have gone; none that came later. */
-static size_t drop(int nid, size_t most, uint64_t until)
+static size_t drop(size_t most, uint64_t until)
 {
 	size_t done = 0;
 
 	while (done < most && READ_ONCE(serve.nr) && enter(0)) {
-		struct piece *p = oldest_locked(nid);
+		struct piece *p = oldest_locked();
 		size_t bytes = 0;
 		char *start;
 
@@ -225,27 +221,20 @@ static size_t drop(int nid, size_t most, uint64_t until)
 	return done;
 }
 
-/* For zone/balance.c: pages, until target are left, but no more than most. */
-static size_t drop_stock(struct stock *s, size_t target, size_t most)
+/* For zone/balance.c. */
+static size_t drop_pages(size_t npages)
 {
-	size_t has = READ_ONCE(s->pages);
+	size_t most = min_u64(npages, stock.pages) << topo.page_shift;
 
-	if (has <= target)
-		return 0;
-	most = min_u64(most, has - target);
-	return pages_of(drop((int)(s - stocks), most << topo.page_shift,
-			     UINT64_MAX));
+	return pages_of(drop(most, UINT64_MAX));
 }
 
 bool serve_init(void)
 {
 	if (os_address_space_left() != SIZE_MAX || !os_move_works())
 		return false;
-	for (unsigned nid = 0; nid < topo.nodes; nid++) {
-		stocks[nid].drop = drop_stock;
-		if (node_of(nid))
-			node_of(nid)->resident.stock = &stocks[nid];
-	}
+	stock.drop = drop_pages;
+	store_release(&balance.stock, &stock);
 	WRITE_ONCE(serve.on, 1);
 	return true;
 }
@@ -289,6 +278,7 @@ static void live_locked(char *start, size_t bytes, const void *who,
 	v->flags = flags;
 	v->offset = nid;
 	tree_add(t, v);
+	serve.peak[0] = max_u64(serve.peak[0], t->sums.total);
 }
 
 static bool fits_better(const struct piece *p, const struct piece *best,
@@ -368,7 +358,6 @@ static char *prepare(struct piece *p, size_t bytes, const void *who)
 		return NULL;
 	memset(start, 0, filled);
 	note(start, bytes, who, p->nid, filled == bytes ? VMA_SERVED : 0);
-	resident_note(&node_of(p->nid)->resident);
 	return start;
 }
 
@@ -411,7 +400,7 @@ void serve_note(void *addr, size_t bytes, const void *who)
 	if (here(&nid))
 		note(addr, bytes, who, nid, 0);
 	if (READ_ONCE(serve.nr))
-		drop(NID_ANY, bytes, now - IDLE_NS);
+		drop(bytes, now - IDLE_NS);
 	errno = saved;
 }
 
@@ -474,16 +463,37 @@ static bool over_limit(size_t bytes)
 	return READ_ONCE(quota.on) && pages << topo.page_shift > quota_limit();
 }
 
+/* As resident_high() has it: what lived lately and does not now, and a little. */
+static size_t high_locked(uint64_t now)
+{
+	size_t live = serve.live.sums.total, peak;
+
+	if (now - serve.period_start > PERIOD_NS) {
+		bool long_ago = now - serve.period_start > 2 * PERIOD_NS;
+
+		serve.peak[1] = long_ago ? live : serve.peak[0];
+		serve.peak[0] = live;
+		serve.period_start = now;
+	}
+	peak = max_u64(serve.peak[0], serve.peak[1]);
+	return KEPT_MIN + live / 8 +
+	       min_u64(peak > live ? peak - live : 0, MIB(64) + live);
+}
+
 /* Room for so many bytes more, if need be in place of what is idle. */
 static bool has_room(size_t bytes, uint64_t now)
 {
-	size_t most = KEPT_MIN + READ_ONCE(serve.live.sums.total) / 8;
-	size_t kept = kept_bytes();
+	size_t kept = kept_bytes(), most;
+
+	if (!enter(0))
+		return false;
+	most = high_locked(now);
+	leave();
 
 	if (kept + bytes > most)
-		drop(NID_ANY, kept + bytes - most, now - IDLE_NS);
+		drop(kept + bytes - most, now - IDLE_NS);
 	if (READ_ONCE(serve.nr) == KEPT_MAX)
-		drop(NID_ANY, 1, now - IDLE_NS);
+		drop(1, now - IDLE_NS);
 	return READ_ONCE(serve.nr) < KEPT_MAX && kept_bytes() + bytes <= most &&
 	       !over_limit(bytes);
 }
@@ -496,6 +506,13 @@ static bool is_dense(char *addr, size_t bytes, const struct vma *was)
 	if (was->flags & VMA_SERVED)
 		return habit_dense(h);
 	return habit_seen(h, pages_of(bytes), os_resident(addr, bytes));
+}
+
+/* Whoever looks after what is left behind (malloc/idle.c) looks here too. */
+static void left_behind(void)
+{
+	if (kept_bytes() > LEFT_MIN && READ_ONCE(balance.idle) == IDLE_NONE)
+		WRITE_ONCE(balance.idle, IDLE_LEFT);
 }
 
 static bool keep(char *addr, size_t bytes, const struct vma *was)
@@ -521,6 +538,7 @@ static bool keep(char *addr, size_t bytes, const struct vma *was)
 	}
 	if (!kept)
 		unmap(p.start, bytes);
+	left_behind();
 	return true;
 }
 
@@ -542,7 +560,12 @@ bool serve_keep(void *addr, size_t bytes)
 
 bool serve_release(void)
 {
-	return drop(NID_ANY, SIZE_MAX, UINT64_MAX) != 0;
+	return drop(SIZE_MAX, UINT64_MAX) != 0;
+}
+
+bool serve_idle(void)
+{
+	return drop(SIZE_MAX, os_now() - PERIOD_NS) != 0;
 }
 
 void serve_prepare(void)
@@ -568,8 +591,7 @@ void serve_child(void)
 	serve.lock.word = 0;
 	serve.live = (struct vma_tree){ 0 };
 	serve.nr = 0;
-	for (unsigned nid = 0; nid < topo.nodes; nid++)
-		WRITE_ONCE(stocks[nid].pages, 0);
+	WRITE_ONCE(stock.pages, 0);
 }
 
 void serve_count(struct serve_sums *out)

@@ -48,6 +48,8 @@ void serve_emptied(const void *addr, size_t bytes);
 
 /* All that is kept goes back to the kernel. True: there was something. */
 bool serve_release(void);
+/* Of that, what nobody has wanted for half a second. */
+bool serve_idle(void);
 /* Before a fork: nothing is kept, and what lives is the kernel's. */
 void serve_prepare(void);
 /* In the child of any fork. */

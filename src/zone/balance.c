@@ -70,16 +70,9 @@ size_t resident_used(const struct resident *r)
 	return used;
 }
 
-static size_t stocked(const struct resident *r)
-{
-	const struct stock *stock = load_acquire(&r->stock);
-
-	return stock ? READ_ONCE(stock->pages) : 0;
-}
-
 size_t resident_dirty(const struct resident *r)
 {
-	size_t dirty = stocked(r);
+	size_t dirty = 0;
 
 	for (unsigned i = 0; i < r->nr_zones; i++)
 		dirty += READ_ONCE(r->zones[i]->free_pages[DIRTY]);
@@ -112,7 +105,9 @@ size_t residents_used(void)
 
 size_t residents_dirty(void)
 {
-	return sum(resident_dirty);
+	const struct stock *stock = load_acquire(&balance.stock);
+
+	return sum(resident_dirty) + (stock ? READ_ONCE(stock->pages) : 0);
 }
 
 size_t residents_present(void)
@@ -276,14 +271,10 @@ static size_t reclaim_to(struct resident *r, size_t target, size_t most)
 	while (done < most && (dirty = resident_dirty(r)) > target) {
 		struct zone *zone = dirtiest(r);
 		size_t has = READ_ONCE(zone->free_pages[DIRTY]);
-		size_t surplus = dirty - target, stock = stocked(r), n = 0;
+		size_t surplus = dirty - target;
+		size_t n = purge(zone, has > surplus ? has - surplus : 0,
+				 most - done);
 
-		if (stock < has)
-			n = purge(zone, has > surplus ? has - surplus : 0,
-				  most - done);
-		if (!n && stock)
-			n = r->stock->drop(r->stock, stock > surplus ? stock - surplus : 0,
-					   most - done);
 		if (!n)
 			break;
 		done += n;
@@ -360,9 +351,12 @@ size_t residents_idle(void)
 
 size_t residents_reclaim(size_t npages, size_t most)
 {
+	struct stock *stock = load_acquire(&balance.stock);
 	struct resident *r;
 	size_t done = 0;
 
+	if (stock)
+		done = stock->drop(min_u64(npages, most));
 	for (unsigned i = 0; done < npages && done < most &&
 			     (r = next_resident(&i));) {
 		size_t dirty = resident_dirty(r), left = npages - done;

@@ -24,16 +24,6 @@ struct zone;
 
 enum { RESIDENT_ZONES = 4 };
 
-/*
- * Free memory of a node that lies in no zone: dirty as theirs, and dropped as
- * theirs is (vma/serve.c).
- */
-struct stock {
-	size_t pages;		/* (A) */
-	/* Until target are left, or so many have gone, nearly; returns how many. */
-	size_t (*drop)(struct stock *stock, size_t target, size_t most);
-};
-
 /* What the zones of one node hold together. */
 struct resident {
 	size_t peak[2];		/* (A) most used in this period and the last */
@@ -43,7 +33,6 @@ struct resident {
 	size_t purged;		/* (A) pages, in this period */
 	uint64_t refaults;	/* (A) of them, taken again within it */
 	uint64_t stalls;	/* (A) times that a caller left the rest */
-	struct stock *stock;	/* (A) NULL: none; not taken back */
 	struct zone *zones[RESIDENT_ZONES];	/* (C) */
 	unsigned nr_zones;			/* (C) */
 };
@@ -53,11 +42,21 @@ struct resident {
  * behind; SEEN: somebody looks after it, or nobody can.
  */
 enum { IDLE_NONE, IDLE_LEFT, IDLE_SEEN };
+/*
+ * Free memory that lies in no zone (vma/serve.c): dirty when limits are asked
+ * about, and the first to go then. It has a watermark of its own.
+ */
+struct stock {
+	size_t pages;			/* (A) */
+	size_t (*drop)(size_t npages);	/* returns how many have gone */
+};
+
 struct balance {
 	uint32_t idle;		/* (A) one of these */
 	uint32_t helper;	/* (A) a thread of ours does the rest */
 	uint32_t hold;		/* (A) nothing goes back while slabs come home */
 	size_t slack;		/* (A) pages; 0: by what is in use (mallopt) */
+	struct stock *stock;	/* (A) NULL: none; never taken back */
 };
 extern struct balance balance __attribute__((visibility("hidden")));
 
