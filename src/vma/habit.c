@@ -39,5 +39,5 @@ bool habit_seen(struct habit *h, size_t pages, long resident)
 		now = (unsigned)((size_t)resident * HABIT_FULL / pages);
 	WRITE_ONCE(h->seen,
 		   (uint8_t)(1 + (was ? (3 * (was - 1) + now) / 4 : now)));
-	return now >= HABIT_DENSE;
+	return now >= HABIT_DENSE && habit_dense(h);
 }

@@ -27,7 +27,7 @@ struct habit {
 struct habit *habit_of(uintptr_t who, size_t bytes);
 /* Whether this one is to be looked at when it ends. */
 bool habit_looks(struct habit *h);
-/* True: this one was dense. */
+/* True: this one was dense, and so are most: it is worth keeping. */
 bool habit_seen(struct habit *h, size_t pages, long resident);
 
 static inline bool habit_dense(const struct habit *h)
