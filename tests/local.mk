@@ -123,7 +123,7 @@ MISUSE_FILES = tests/misuse/misuse.h \
 API_TESTS = $(STRESS_TESTS)
 if HAVE_CMOCKA
 # Compares with what the kernel says of the process: no tool's mappings in it.
-WHOLE_TESTS += tests/mmap/model tests/mmap/threads
+WHOLE_TESTS += tests/mmap/model tests/mmap/serve tests/mmap/threads
 # These lay out windows of a machine's size and fork with wiped pages: not for
 # valgrind, nor for an emulated process (guests run them on arm64).
 WINDOW_TESTS += tests/unit/node tests/unit/special tests/unit/huge
@@ -246,6 +246,8 @@ tests_unit_huge_CPPFLAGS = $(UNIT_TEST_CPPFLAGS)
 tests_unit_huge_LDADD = $(UNIT_LIBS)
 tests_mmap_model_CPPFLAGS = $(UNIT_TEST_CPPFLAGS)
 tests_mmap_model_LDADD = $(UNIT_LIBS)
+tests_mmap_serve_CPPFLAGS = $(UNIT_TEST_CPPFLAGS)
+tests_mmap_serve_LDADD = $(UNIT_LIBS)
 tests_mmap_threads_CPPFLAGS = $(UNIT_TEST_CPPFLAGS)
 tests_mmap_threads_LDADD = $(UNIT_LIBS)
 tests_unit_slab_CPPFLAGS = $(UNIT_TEST_CPPFLAGS)

@@ -45,10 +45,10 @@ static void *take_here(size_t size)
 	nid = slot->node;
 	mm_leave_slot(slot);
 	if (size > SMALL_MAX) {
+		call_begins(TRACE_MALLOC, 0, size, NULL);
 		p = large_alloc_from((int)nid, GFP_MOVABLE | GFP_THISNODE, size,
 				     1, NULL);
-		if (tracing())
-			trace_record(TRACE_MALLOC, 0, size, p);
+		call_ends(TRACE_MALLOC, 0, size, NULL, p);
 		return p;
 	}
 	p = malloc_on(nid, size);

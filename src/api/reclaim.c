@@ -71,18 +71,21 @@ BM_EXPORT int bm_defrag_hint(const void *ptr)
 BM_EXPORT void *bm_defrag(void *ptr)
 {
 	int saved = errno;
-	void *to = NULL;
+	bool told;
+	size_t size = 0;
+	void *to;
 
 	if (!is_sparse(ptr))
 		return NULL;
-	if (!tracing() || is_named(ptr)) {
-		to = mm_move(ptr);
-	} else {
-		trace_record(TRACE_REALLOC_FROM, 0, 0, ptr);
-		to = mm_move(ptr);
-		trace_record(TRACE_REALLOC_TO, 0, bm_usable_size(to ? to : ptr),
-			     to ? to : ptr);
+	/* Told as a realloc() that may have moved the block. */
+	told = watched() && !is_named(ptr);
+	if (told) {
+		size = bm_usable_size(ptr);
+		call_begins(TRACE_REALLOC, 0, size, ptr);
 	}
+	to = mm_move(ptr);
+	if (told)
+		call_ends(TRACE_REALLOC, 0, size, ptr, to ? to : ptr);
 	errno = saved;
 	return to;
 }

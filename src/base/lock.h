@@ -27,7 +27,7 @@ enum lock_level {
 	LOCK_SHEAVES,	/* the pool of empty sheaves */
 	LOCK_ZONE,	/* a zone's free areas */
 	LOCK_TRACE,	/* the trace file: system calls happen here */
-	LOCK_VMA,	/* the tree of the program's mappings */
+	LOCK_VMA,	/* one of the trees of the program's mappings */
 };
 
 struct lock {

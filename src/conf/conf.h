@@ -24,7 +24,7 @@ enum reclaim_mode {
 	RECLAIM_OFF,
 };
 
-enum mmap_mode { MMAP_OFF, MMAP_TRACK, MMAP_PLACE };
+enum mmap_mode { MMAP_OFF, MMAP_TRACK, MMAP_PLACE, MMAP_SERVE };
 
 enum hugepages_mode {
 	HUGEPAGES_AUTO,

@@ -20,6 +20,7 @@
 #include "conf/conf.h"
 #include "os/os.h"
 #include "os/thread.h"
+#include "vma/call.h"
 
 enum {
 	QUIET_ROUNDS = 4,
@@ -96,7 +97,7 @@ static bool do_round(struct rounds *was)
 		done = give_back(idle_pages,
 				 max_u64(idle_pages / 2,
 					 MIB(16) >> topo.page_shift));
-	return done || worth;
+	return vma_idle() || done || worth;
 }
 
 /* True: nothing was left behind in the very moment. */

@@ -6,6 +6,7 @@
  */
 #include "malloc/mm.h"
 #include "os/os.h"
+#include "vma/call.h"
 
 static size_t unused_bytes(void)
 {
@@ -30,6 +31,7 @@ void mm_give_address_space(size_t limit)
 	if (!mm_enter())
 		return;
 	if (percpu_switch.started) {
+		vma_serve_stop();
 		slot = slot_enter(&nr);
 		percpu_cut();
 		nodes_cut();

@@ -9,6 +9,7 @@
  */
 #include "malloc/mm.h"
 #include "os/os.h"
+#include "vma/call.h"
 
 /* All slots stand still for a drain: not more often than so. */
 static const uint64_t pause_ns = 50000000;
@@ -34,7 +35,7 @@ static bool drain(void)
 	slot = slot_enter(&nr);
 	quota_keep();
 	slot_exit(slot);
-	return rest < used;
+	return vma_release() || rest < used;
 }
 
 static bool relieve(void)

@@ -8,6 +8,7 @@
  */
 #include "malloc/mm.h"
 #include "os/os.h"
+#include "vma/call.h"
 
 static uint64_t drains;		/* (all slots stopped) */
 static uint64_t moved_bytes;	/* (A) */
@@ -153,6 +154,7 @@ int mm_trim(void)
 		for (unsigned i = 0; i < nodes.nr_zones; i++)
 			zone_shrink(nodes.zones[i]);
 		slot_exit(slot);
+		pages += vma_release();
 	}
 	mm_leave();
 	return pages != 0;

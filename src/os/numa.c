@@ -15,7 +15,8 @@ enum {
 	MPOL_INTERLEAVE,
 	MPOL_MODE = 0xff,		/* flags stand above */
 	MPOL_F_RELATIVE_NODES = 1 << 14,
-	MPOL_F_MEMS_ALLOWED = 1 << 2,	/* of get_mempolicy */
+	MPOL_F_ADDR = 1 << 1,		/* of get_mempolicy */
+	MPOL_F_MEMS_ALLOWED = 1 << 2,
 };
 
 /* The calls take one more than the number of bits that they look at. */
@@ -43,6 +44,15 @@ bool os_own_policy(void)
 	int mode = MPOL_DEFAULT;
 
 	return syscall(SYS_get_mempolicy, &mode, NULL, 0L, NULL, 0L) ||
+	       mode != MPOL_DEFAULT;
+}
+
+bool os_policy_at(const void *addr)
+{
+	int mode = MPOL_DEFAULT;
+
+	return syscall(SYS_get_mempolicy, &mode, NULL, 0L, addr,
+		       (long)MPOL_F_ADDR) ||
 	       mode != MPOL_DEFAULT;
 }
 

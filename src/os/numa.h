@@ -28,6 +28,9 @@ bool os_bound_nodes(uint64_t mask[OS_NODE_WORDS]);
  */
 bool os_own_policy(void);
 
+/* The mapping at an address has one; true also where nothing is told. */
+bool os_policy_at(const void *addr);
+
 /* Pages come from the node where it has some, else from another. */
 bool os_prefer_node(void *addr, size_t bytes, unsigned node);
 /* Pages come from the node, or there are none. */

@@ -118,6 +118,29 @@ bool os_move(void *from, void *to, size_t bytes)
 			       to) == to;
 }
 
+void *os_move_away(void *addr, size_t bytes)
+{
+	void *p = (void *)syscall(SYS_mremap, addr, bytes, bytes,
+				  MREMAP_MAYMOVE | MREMAP_DONTUNMAP, NULL);
+
+	if (p == MAP_FAILED || p == addr)
+		return NULL;
+	/* It may have been a part of a mapping, and one more is too many. */
+	if (syscall(SYS_munmap, addr, bytes)) {
+		os_unmap(p, bytes);
+		return NULL;
+	}
+	return p;
+}
+
+void *os_grow(void *addr, size_t bytes, size_t new_bytes)
+{
+	void *p = (void *)syscall(SYS_mremap, addr, bytes, new_bytes,
+				  MREMAP_MAYMOVE, NULL);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
 bool os_move_works(void)
 {
 	size_t page = os_page_size();

@@ -30,6 +30,10 @@ bool os_uncommit(void *addr, size_t bytes);
 bool os_refresh(void *addr, size_t bytes);
 /* Moves pages to a mapped place, leaving the old range mapped and empty. */
 bool os_move(void *from, void *to, size_t bytes);
+/* Moves pages to where nothing is, and leaves nothing here. NULL: refused. */
+void *os_move_away(void *addr, size_t bytes);
+/* The same pages and more behind them, elsewhere if need be. NULL: refused. */
+void *os_grow(void *addr, size_t bytes, size_t new_bytes);
 /*
  * Whether a moved range's old place is really empty: an emulator that only
  * half knows the call would give old data back as clean pages.

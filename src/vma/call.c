@@ -7,6 +7,7 @@
 #include "conf/conf.h"
 #include "os/mapping.h"
 #include "vma/place.h"
+#include "vma/serve.h"
 #include "vma/track.h"
 
 /* Names that older headers lack; the numbers are the kernel's ABI. */
@@ -32,14 +33,24 @@ static bool tracked(void)
 	return READ_ONCE(vma_watch) & VMA_TRACK;
 }
 
+static bool serving(void)
+{
+	return unlikely(READ_ONCE(vma_watch) & VMA_SERVE);
+}
+
 bool vma_init(void)
 {
+	uint32_t watch = VMA_TRACK;
+
 	if (conf.mmap == MMAP_OFF)
 		return true;
 	/* What is there already; without /proc the tree fills as calls come. */
 	track_reconcile();
-	WRITE_ONCE(vma_watch,
-		   VMA_TRACK | (conf.mmap == MMAP_PLACE ? VMA_PLACE : 0u));
+	if (conf.mmap >= MMAP_PLACE)
+		watch |= VMA_PLACE;
+	if (conf.mmap == MMAP_SERVE && serve_init())
+		watch |= VMA_SERVE;
+	WRITE_ONCE(vma_watch, watch);
 	return true;
 }
 
@@ -48,6 +59,8 @@ static bool prepared;
 
 void vma_prepare(void)
 {
+	if (serving())
+		serve_prepare();
 	prepared = tracked() && track_enter(0);
 }
 
@@ -66,6 +79,7 @@ void vma_child(void)
 		return;
 	}
 	prepared = false;
+	serve_child();
 	track_child();
 	track_leave();
 }
@@ -73,8 +87,26 @@ void vma_child(void)
 void vma_recover(void)
 {
 	prepared = false;
-	if (tracked())
+	if (tracked()) {
+		serve_child();
 		track_forget();
+	}
+}
+
+void vma_serve_stop(void)
+{
+	if (serving())
+		serve_stop();
+}
+
+bool vma_idle(void)
+{
+	return serving() && serve_idle();
+}
+
+bool vma_release(void)
+{
+	return serving() && serve_release();
 }
 
 static uint32_t flags_of(int prot, int flags)
@@ -100,12 +132,21 @@ static cold void *mmap_watched(void *addr, size_t bytes, int prot, int flags,
 {
 	bool place = READ_ONCE(vma_watch) & VMA_PLACE &&
 		     place_wants(addr, bytes, prot, flags);
+	bool serve = serving() && serve_wants(addr, bytes, prot, flags, offset);
 	uint32_t f = flags_of(prot, flags);
-	void *p;
+	void *p = serve ? serve_take(bytes, who, &serve) : NULL;
 
+	if (p) {
+		track_mapped((uintptr_t)p, bytes, f | VMA_SERVED, 0, who);
+		return p;
+	}
+	if (serving() && flags & MAP_FIXED)
+		serve_forget(addr, bytes);
 	if (place)
 		addr = place_hint(bytes);
 	p = os_sys_mmap(addr, bytes, prot, flags, fd, offset);
+	if (p == MAP_FAILED && errno == ENOMEM && serving() && serve_release())
+		p = os_sys_mmap(addr, bytes, prot, flags, fd, offset);
 	if (p == MAP_FAILED) {
 		/* What was in the place may have gone nevertheless. */
 		if (flags & MAP_FIXED)
@@ -115,6 +156,8 @@ static cold void *mmap_watched(void *addr, size_t bytes, int prot, int flags,
 	if (place && place_node(p, bytes))
 		f |= VMA_NODE;
 	track_mapped((uintptr_t)p, bytes, f, (uint64_t)offset, who);
+	if (serve)
+		serve_note(p, bytes, who);
 	/* Rounded to its huge pages, or more than was asked for. */
 	if (flags & (MAP_HUGETLB | MAP_GROWSDOWN))
 		track_miss();
@@ -137,7 +180,9 @@ int vma_munmap(void *addr, size_t bytes)
 	if (likely(!tracked()))
 		return os_sys_munmap(addr, bytes);
 	track_take(&call, (uintptr_t)addr, bytes);
-	result = os_sys_munmap(addr, bytes);
+	result = serving() && serve_keep(addr, bytes)
+			 ? 0
+			 : os_sys_munmap(addr, bytes);
 	track_taken(&call, result == 0);
 	return result;
 }
@@ -146,13 +191,19 @@ void *vma_mremap(void *addr, size_t bytes, size_t new_bytes, int flags,
 		 void *new_addr)
 {
 	struct track_call call;
+	bool known;
 	void *p;
 
 	if (likely(!tracked()))
 		return os_sys_mremap(addr, bytes, new_bytes, flags, new_addr);
+	known = serving() && serve_forget(addr, bytes);
+	if (serving() && flags & MREMAP_FIXED)
+		serve_forget(new_addr, new_bytes);
 	track_take(&call, (uintptr_t)addr, bytes);
 	p = os_sys_mremap(addr, bytes, new_bytes, flags, new_addr);
 	if (p != MAP_FAILED) {
+		if (known && !(flags & MREMAP_DONTUNMAP))
+			serve_note(p, new_bytes, NULL);
 		track_moved(&call, (uintptr_t)p, new_bytes,
 			    flags & MREMAP_DONTUNMAP);
 		return p;
@@ -182,8 +233,11 @@ static int noted(int result, const void *addr, size_t bytes, uint32_t clear,
 
 int vma_mprotect(void *addr, size_t bytes, int prot)
 {
-	int result = os_sys_mprotect(addr, bytes, prot);
+	int result;
 
+	if (serving() && prot != (PROT_READ | PROT_WRITE))
+		serve_forget(addr, bytes);
+	result = os_sys_mprotect(addr, bytes, prot);
 	if (likely(!tracked()))
 		return result;
 	/* To the end of the stack: how far is not told. */
@@ -193,6 +247,21 @@ int vma_mprotect(void *addr, size_t bytes, int prot)
 	}
 	return noted(result, addr, bytes, VMA_PROT, (uint32_t)prot & VMA_PROT,
 		     false);
+}
+
+/* By this advice pages go, or come; the mapping stays what it is. */
+static bool leaves_trace(int advice)
+{
+	static const int none[] = {
+		MADV_DONTNEED, MADV_FREE, MADV_WILLNEED, 20 /* COLD */,
+		21 /* PAGEOUT */, 22 /* POPULATE_READ */,
+		23 /* POPULATE_WRITE */,
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(none); i++)
+		if (none[i] == advice)
+			return false;
+	return true;
 }
 
 int vma_madvise(void *addr, size_t bytes, int advice)
@@ -210,8 +279,15 @@ int vma_madvise(void *addr, size_t bytes, int advice)
 		{ MADV_DONTDUMP, 0, VMA_NO_DUMP },
 		{ MADV_DODUMP, VMA_NO_DUMP, 0 },
 	};
-	int result = os_sys_madvise(addr, bytes, advice);
+	int result;
 
+	if (serving()) {
+		if (leaves_trace(advice))
+			serve_forget(addr, bytes);
+		else
+			serve_emptied(addr, bytes);
+	}
+	result = os_sys_madvise(addr, bytes, advice);
 	if (likely(!tracked()))
 		return result;
 	for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
@@ -223,16 +299,22 @@ int vma_madvise(void *addr, size_t bytes, int advice)
 
 int vma_mlock(const void *addr, size_t bytes)
 {
-	int result = os_sys_mlock(addr, bytes);
+	int result;
 
+	if (serving())
+		serve_forget(addr, bytes);
+	result = os_sys_mlock(addr, bytes);
 	return tracked() ? noted(result, addr, bytes, 0, VMA_LOCKED, false)
 			 : result;
 }
 
 int vma_mlock2(const void *addr, size_t bytes, unsigned flags)
 {
-	int result = os_sys_mlock2(addr, bytes, flags);
+	int result;
 
+	if (serving())
+		serve_forget(addr, bytes);
+	result = os_sys_mlock2(addr, bytes, flags);
 	return tracked() ? noted(result, addr, bytes, 0, VMA_LOCKED, false)
 			 : result;
 }
@@ -247,8 +329,10 @@ int vma_munlock(const void *addr, size_t bytes)
 
 int vma_mlockall(int flags)
 {
-	int result = os_sys_mlockall(flags);
+	int result;
 
+	vma_serve_stop();
+	result = os_sys_mlockall(flags);
 	if (tracked() && result == 0)
 		track_lock_all(flags & MCL_CURRENT, flags & MCL_FUTURE);
 	return result;

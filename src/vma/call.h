@@ -20,6 +20,7 @@
 enum {
 	VMA_TRACK = 1,
 	VMA_PLACE = 2,
+	VMA_SERVE = 4,
 };
 
 extern uint32_t vma_watch __attribute__((visibility("hidden")));	/* (A) */
@@ -32,6 +33,13 @@ void vma_parent(void);
 void vma_child(void);
 /* In a child that no handler was told of: the tree is forgotten. */
 void vma_recover(void);
+
+/* What mmap:serve keeps goes back; true: there was something. */
+bool vma_release(void);
+/* Of that, what is not wanted: once in half a second. */
+bool vma_idle(void);
+/* And nothing is served any more. */
+void vma_serve_stop(void);
 
 /* who: the return address of the program's call. */
 void *vma_mmap(void *addr, size_t bytes, int prot, int flags, int fd,

@@ -13,6 +13,7 @@
 #include "base/bits.h"
 #include "os/os.h"
 #include "page/page.h"
+#include "vma/serve.h"
 
 enum { TRIES = 8, NAME_MAX_SHOWN = 200 };
 
@@ -283,6 +284,7 @@ static void print_flags(struct text *t, uint32_t f)
 		{ VMA_LOCKED, 'l' }, { VMA_HUGE, 'h' },	   { VMA_NO_HUGE, 'n' },
 		{ VMA_NO_FORK, 'f' }, { VMA_WIPE, 'z' },   { VMA_NO_DUMP, 'd' },
 		{ VMA_STACK, 's' },   { VMA_NODE, 'p' },
+		{ VMA_SERVED, 'r' },  { VMA_SPARE, 'k' },
 	};
 	char buf[ARRAY_SIZE(letters) + 1];
 	size_t n = 0;
@@ -334,6 +336,7 @@ void track_print(struct text *t)
 {
 	struct maps m = { NULL, 0, 0 };
 	struct vma_sums sums = { 0 };
+	struct serve_sums served;
 	size_t at = 0, nr = 0;
 	uint64_t calls = 0;
 	struct vma v;
@@ -353,6 +356,11 @@ void track_print(struct text *t)
 		 (size_t)calls, (size_t)READ_ONCE(track.missed),
 		 READ_ONCE(track.stale) ? ", changing" : "");
 	print_sums(t, &sums);
+	serve_count(&served);
+	if (served.asked)
+		text_add(t, "# served %zu of %zu, kept %zu (%zu kB)\n",
+			 (size_t)served.taken, (size_t)served.asked, served.kept,
+			 served.kept_bytes / 1024);
 	text_add(t, "# start-end perms offset flags who name\n");
 	while (track_next(addr, &v)) {
 		text_add(t, "%zx-%zx %c%c%c%c %08zx", (size_t)v.start,

@@ -1,24 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "vma/track.h"
 
-#include <errno.h>
-
 #include "base/bits.h"
-#include "os/os.h"
-#include "os/rseq.h"
 #include "topo/topo.h"
+#include "vma/inside.h"
 
 enum {
 	/* What one call may need: two cuts, and what lies in between again. */
 	NODES = 16,
-	CHUNK = 64 << 10,
 };
 
 struct track track;
-
-/* This thread is in here; HOLDS: and the lock is its own. */
-enum { OUT, IN, HOLDS };
-static thread_local_word uint32_t busy;
 
 void track_miss(void)
 {
@@ -27,45 +19,19 @@ void track_miss(void)
 	__atomic_add_fetch(&track.changes, 1, __ATOMIC_SEQ_CST);
 }
 
-/*
- * Nodes come before the lock is taken. In a child of _Fork the lock may be
- * held by a thread that is not here: nothing is noted until the allocator has
- * found out (malloc/fork.c), at its next slow path.
- */
 bool track_enter(size_t nr)
 {
-	if (busy || !READ_ONCE(percpu_switch.started)) {
+	if (!inside_enter(&track.lock, &track.tree, nr)) {
 		track_miss();
 		return false;
 	}
-	busy = IN;
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	while (READ_ONCE(track.tree.nr_spare) < nr) {
-		size_t bytes = align_up(nr * sizeof(struct vma), CHUNK);
-		int saved = errno;
-		void *chunk = os_map(bytes);
-
-		errno = saved;
-		if (!chunk)
-			break;
-		lock(&track.lock, LOCK_VMA);
-		tree_feed(&track.tree, chunk, bytes);
-		unlock(&track.lock, LOCK_VMA);
-	}
-	lock(&track.lock, LOCK_VMA);
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	busy = HOLDS;
 	__atomic_add_fetch(&track.changes, 1, __ATOMIC_SEQ_CST);
 	return true;
 }
 
 void track_leave(void)
 {
-	busy = IN;
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	unlock(&track.lock, LOCK_VMA);
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	busy = OUT;
+	inside_leave(&track.lock);
 }
 
 static uintptr_t page_end(uintptr_t addr, size_t bytes)
@@ -316,7 +282,7 @@ void track_child(void)
  */
 void track_forget(void)
 {
-	if (busy == HOLDS)
+	if (inside_holds(&track.lock))
 		track_miss();
 	else
 		track = (struct track){ .stale = 1, .missed = track.missed };

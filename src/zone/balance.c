@@ -105,7 +105,9 @@ size_t residents_used(void)
 
 size_t residents_dirty(void)
 {
-	return sum(resident_dirty);
+	const struct stock *stock = load_acquire(&balance.stock);
+
+	return sum(resident_dirty) + (stock ? READ_ONCE(stock->pages) : 0);
 }
 
 size_t residents_present(void)
@@ -370,9 +372,12 @@ size_t residents_idle(void)
 
 size_t residents_reclaim(size_t npages, size_t most)
 {
+	struct stock *stock = load_acquire(&balance.stock);
 	struct resident *r;
 	size_t done = 0;
 
+	if (stock)
+		done = stock->drop(min_u64(npages, most));
 	for (unsigned i = 0; done < npages && done < most &&
 			     (r = next_resident(&i));) {
 		size_t dirty = resident_dirty(r), left = npages - done;

@@ -42,11 +42,21 @@ struct resident {
  * behind; SEEN: somebody looks after it, or nobody can.
  */
 enum { IDLE_NONE, IDLE_LEFT, IDLE_SEEN };
+/*
+ * Free memory that lies in no zone (vma/serve.c): dirty when limits are asked
+ * about, and the first to go then. It has a watermark of its own.
+ */
+struct stock {
+	size_t pages;			/* (A) */
+	size_t (*drop)(size_t npages);	/* returns how many have gone */
+};
+
 struct balance {
 	uint32_t idle;		/* (A) one of these */
 	uint32_t helper;	/* (A) a thread of ours does the rest */
 	uint32_t hold;		/* (A) nothing goes back while slabs come home */
 	size_t slack;		/* (A) pages; 0: by what is in use (mallopt) */
+	struct stock *stock;	/* (A) NULL: none; never taken back */
 };
 extern struct balance balance __attribute__((visibility("hidden")));
 

@@ -295,7 +295,7 @@ static int differ(const char *a, const char *b, char *la, char *lb, int n)
 
 int main(int argc, char **argv)
 {
-	static const char *const modes[] = { "off", "track", "place" };
+	static const char *const modes[] = { "off", "track", "place", "serve" };
 	char dir[] = "/tmp/bm-conform-XXXXXX", plain[64], hooked[64], preload[4096];
 	char a[300] = "", b[300] = "", conf[300];
 	const char *top = getenv("top_builddir"), *old = getenv("BUDDYMALLOC_CONF");

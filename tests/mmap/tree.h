@@ -97,17 +97,23 @@ static inline char *tree_area(size_t bytes)
 }
 
 /* The options are read before main: the program runs itself again. */
-static inline void tree_tracked(char **argv)
+static inline void tree_run_as(char **argv, const char *mode)
 {
 	const char *conf_of = getenv("BUDDYMALLOC_CONF");
 	char with[300];
 
-	if (conf_of && strstr(conf_of, "mmap:"))
-		return;
-	snprintf(with, sizeof(with), "%s,mmap:track", conf_of ? conf_of : "");
+	snprintf(with, sizeof(with), "%s,mmap:%s", conf_of ? conf_of : "", mode);
 	setenv("BUDDYMALLOC_CONF", with, 1);
 	execv("/proc/self/exe", argv);
 	_exit(98);
+}
+
+static inline void tree_tracked(char **argv)
+{
+	const char *conf_of = getenv("BUDDYMALLOC_CONF");
+
+	if (!conf_of || !strstr(conf_of, "mmap:"))
+		tree_run_as(argv, "track");
 }
 
 #endif

@@ -9,7 +9,7 @@ cat >"$tmp/arenas.py" <<'END'
 import hashlib, mmap, os, threading
 h = hashlib.sha256()
 for i in range(200):
-    m = mmap.mmap(-1, (i % 17 + 1) * 65536)
+    m = mmap.mmap(-1, (i % 17 + 1) * 65536, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     m.write(bytes([i]) * 1000)
     if i % 3 == 0 and hasattr(m, "resize"):
         m.resize(len(m) * 2)
@@ -69,6 +69,24 @@ SELECT count(*), sum(length(b)), min(b), max(b) FROM t WHERE b LIKE '%-5%';
 DELETE FROM t WHERE a % 3 = 0; VACUUM;
 SELECT count(*), max(a) FROM t; PRAGMA integrity_check;
 END
+cat >"$tmp/work.rb" <<'END'
+n = 0
+20.times { |r| a = (1..20000).map { |i| { k: i, v: "x" * (i % 50), l: [i, i.to_s] } }; n += a.sum { |h| h[:v].size + h[:l][1].size }; a = nil; GC.start if r % 5 == 0 }
+puts n, Array.new(8) { |t| Thread.new { (1..20000).map { |i| i.to_s * (t + 1) }.join.size } }.map(&:value).inspect
+pid = fork { exit((1..1000).map(&:to_s).size % 100 + 3) }
+Process.wait pid; puts $?.exitstatus
+END
+cat >"$tmp/work.php" <<'END'
+<?php
+for ($n = 0, $r = 0; $r < 20; $r++) {
+	$a = [];
+	for ($i = 0; $i < 20000; $i++) $a[] = ['k' => $i, 'v' => str_repeat('x', $i % 50), 's' => (string)$i];
+	foreach ($a as $e) $n += strlen($e['v']) + strlen($e['s']);
+	if ($r % 2) { unset($a); gc_collect_cycles(); gc_mem_caches(); }
+	$b = str_repeat('y', 3000000 + $r * 100000); $n += strlen($b);
+}
+echo $n, "\n", md5(serialize(array_slice($a ?? [1, 2], 0, 1000))), "\n";
+END
 # A database of its own, made, filled and read by the servers' single-user mode.
 cat >"$tmp/pg.sh" <<'END'
 bin=$(dirname "$(readlink -f "$(command -v initdb)")")
@@ -79,14 +97,18 @@ $as "$bin/initdb" -D "$1/db" -A trust -N >/dev/null || exit 1
 echo 'create table t as select g a, md5(g::text) b from generate_series(1,20000) g; select count(*), max(b) from t;' |
 	$as "$bin/postgres" --single -D "$1/db" postgres 2>/dev/null | grep =
 END
-for mode in off track place; do
+for mode in off track place serve; do
 	BUDDYMALLOC_CONF=${plain:+$plain,}mmap:$mode
 	export BUDDYMALLOC_CONF
 	same "python3, mmap:$mode" python3 "$tmp/arenas.py"
 	same "node, mmap:$mode" node "$tmp/work.js"
 	same "java, mmap:$mode" java "$tmp/Work.java"
 	same "perl, mmap:$mode" perl -e '@a = map { "x" x ($_ * 100) } 1..3000; $s = join "", @a; print length $s, "\n"; if (!($p = fork)) { exit 3 } waitpid $p, 0; print $? >> 8, "\n"'
+	same "ruby, mmap:$mode" ruby "$tmp/work.rb"
 	same "sqlite3 with mmap, mmap:$mode" sh -c "rm -f $tmp/db; sqlite3 $tmp/db <$tmp/work.sql"
+	# Without extensions: they are opened with RTLD_DEEPBIND, and free our
+	# blocks by libc's free.
+	same "php, mmap:$mode" php -n "$tmp/work.php"
 	unserved=1 same "postgres, mmap:$mode" sh -c "command -v initdb >/dev/null || exit 0; sh $tmp/pg.sh $tmp/pg"
 done
 finish
