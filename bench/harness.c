@@ -23,8 +23,8 @@
 
 static const struct work *const families[] = {
 	micro_works, micro_threads_works, lifetime_works, block_works,
-	growth_works, exchange_works, server_works, age_works, api_works,
-	trace_works,
+	growth_works, exchange_works, server_works, age_works, tide_works,
+	api_works, trace_works,
 };
 
 const char *bench_name = "bench";
@@ -132,11 +132,22 @@ uint64_t run_step(struct run *r, long ops)
 	uint64_t start;
 
 	r->ops = ops;
+	r->aside = 0;
 	start = now();
 	r->work->step(r);
-	start = now() - start;
+	start = now() - start - r->aside;
 	r->steps++;
 	return start;
+}
+
+void clock_stop(struct run *r)
+{
+	r->stopped = now();
+}
+
+void clock_go(struct run *r)
+{
+	r->aside += now() - r->stopped;
 }
 
 void run_teardown(struct run *r)

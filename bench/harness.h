@@ -19,7 +19,7 @@
 #include <stdlib.h>
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define MAX_THREADS 64
+#define MAX_THREADS 100
 #define M 1000000
 
 #ifdef __cplusplus
@@ -61,13 +61,14 @@ struct run {
 	long ops;		/* this step's */
 	long steps;		/* that were done before this one */
 	uint64_t sum;
+	uint64_t stopped, aside;	/* clock_stop(), and what it left out */
 };
 
 /* The families, one a file; each ends with a work without a name. */
 extern const struct work micro_works[], micro_threads_works[];
 extern const struct work lifetime_works[], block_works[], growth_works[];
 extern const struct work exchange_works[], server_works[], age_works[];
-extern const struct work api_works[], trace_works[];
+extern const struct work tide_works[], api_works[], trace_works[];
 
 /* ---- what the fronts call ---- */
 
@@ -120,6 +121,13 @@ void in_team(struct run *r, worker_fn *fn);
 void in_threads_each(struct run *r, int n, worker_fn *fn, long ops);
 void start_workers(struct run *r, int n, worker_fn *fn);
 struct worker *worker(int id);
+
+/*
+ * What a step does between these two is not measured (Google Benchmark has a
+ * clock of its own, which goes on).
+ */
+void clock_stop(struct run *r);
+void clock_go(struct run *r);
 
 /* Memory that is not the allocator's, so it is no part of what is measured. */
 void *space(size_t bytes);

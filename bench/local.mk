@@ -10,7 +10,8 @@ bench_libbench_a_SOURCES = bench/harness.c bench/harness.h \
 	bench/work/age.c bench/work/api.c bench/work/blocks.c bench/work/exchange.c \
 	bench/work/growth.c bench/work/lifetimes.c bench/work/micro.c \
 	bench/work/micro.h bench/work/micro_threads.c bench/work/mix.c \
-	bench/work/object.h bench/work/server.c bench/work/trace.c
+	bench/work/object.h bench/work/server.c bench/work/tides.c \
+	bench/work/trace.c
 bench_libbench_a_CPPFLAGS =
 bench_libbench_a_CFLAGS = $(BENCH_CFLAGS)
 
@@ -122,6 +123,7 @@ BENCH_REAL = \
 	bench/programs/python-objects.py \
 	bench/programs/python-regex.py \
 	bench/programs/python-threads.py \
+	bench/programs/redis.awk \
 	bench/programs/redis.sh \
 	bench/programs/sql.awk \
 	bench/programs/text.awk

@@ -7,6 +7,9 @@
 #       a library of that name without a malloc; the rows are then called
 #       redis-debian-…. A server built with `make MALLOC=libc` is the plain
 #       way: give it as REDIS_SERVER=PATH, and the rows are called redis-….
+# Ages: redis-filled, -thinned and -refilled are one cache up to that point;
+#       rss_peak_kib is then what the server has at rest there, and the time is
+#       the server's processor time, since its client would be most of the rest.
 # Result: how much is there, and the data's digest after all keys were
 #       written once more with known values (redis-benchmark draws its keys by
 #       lot).
@@ -14,6 +17,7 @@
 # shellcheck disable=SC2154 # name, dir and here are run's
 
 redis_keys=20000
+redis_aged=${REDIS_AGED:-1000000}
 
 redis_server() {
 	case ${REDIS_SERVER-} in
@@ -34,6 +38,9 @@ redis_list() {
 	$kind-get|1|GET of values of many sizes$note
 	$kind-lpush|1|LPUSH of 100 bytes to one list$note
 	$kind-lrange|1|LRANGE of 600 elements$note
+	$kind-filled|1|a million keys of many sizes: memory is what is resident then$note
+	$kind-thinned|1|any nine in ten of them deleted$note
+	$kind-refilled|1|and set again to other sizes$note
 	END
 }
 
@@ -144,6 +151,22 @@ redis_load() {
 		}' || die "$name: redis-benchmark said '$(tail -n 1 csv)'"
 }
 
+# STAGE: all stages up to this one, then two seconds of peace
+redis_age() {
+	for stage in filled thinned refilled; do
+		awk -v stage=$stage -v keys="$redis_aged" -f "$here/dice.awk" -f "$here/redis.awk" |
+			redis_cli --pipe >fill 2>&1
+		grep -q 'errors: 0' fill || die "$name: $(tail -n 1 fill)"
+		[ $stage != "$1" ] || break
+	done
+	sleep 2
+	redis_used | awk -v kib="$(redis_kib VmRSS)" -v tick="$(getconf CLK_TCK)" '{
+		printf "#metric wall_ns %.0f\n", ($1 + $2) / tick * 1e9
+		printf "#metric user_us %.0f\n#metric sys_us %.0f\n", $1 / tick * 1e6, $2 / tick * 1e6
+		printf "#metric minor_faults %d\n#metric rss_peak_kib %d\n", $3, kib
+	}'
+}
+
 redis_run() {
 	server=$(redis_server)
 	# A socket's path may have a hundred letters only, so it is relative.
@@ -164,7 +187,10 @@ redis_run() {
 			die "$name: the server does not come up: $(tail -n 1 server.log)"
 		sleep 0.05
 	done
-	redis_fill
+	case $name in
+	*filled | *-thinned) redis_age "${name##*-}" ;;
+	*) redis_fill ;;
+	esac
 	case $name in
 	*-set) redis_load 650000 -P 32 -r $redis_keys -d 500 -t set ;;
 	*-get) redis_load 800000 -P 32 -r $redis_keys -t get ;;
@@ -176,9 +202,14 @@ redis_run() {
 	esac
 	redis_cli dbsize
 	redis_cli llen mylist
-	redis_fill
+	case $name in
+	*filled | *-thinned) ;;
+	*)
+		redis_fill
+		echo "#metric rss_peak_kib $(redis_kib VmHWM)"
+		;;
+	esac
 	redis_cli debug digest
-	echo "#metric rss_peak_kib $(redis_kib VmHWM)"
 	redis_cli flushall >/dev/null
 	sleep 0.2
 	echo "#metric rss_after_kib $(redis_kib VmRSS)"

@@ -42,7 +42,9 @@ says 1 'cannot read' env BENCH_PRELOAD="$tmp/none.so" "$run" lua-trees "$tmp/dir
 says 1 'no such path' env BENCH_PRELOAD="none.so" "$run" lua-trees "$tmp/dir"
 says 77 'is no program' env REDIS_SERVER="$tmp/none" "$run" --check redis-get
 
-for program in sqlite python-objects-malloc lua-strings perl node-buffers gcc-O0 zstd redis-debian-get; do
+export REDIS_AGED=3000
+for program in sqlite python-objects-malloc lua-strings perl node-buffers gcc-O0 zstd redis-debian-get \
+	redis-debian-refilled; do
 	if ! why=$("$run" --check $program); then
 		echo "skip $why"
 		skipped=$((skipped + 1))

@@ -210,7 +210,7 @@ int main(int argc, char **argv)
 	char buf[64];
 	int st;
 
-	t_start("stress/limit", 280);
+	t_start("stress/limit", t_long() ? 1200 : 280);
 	if (argc > 1) {
 		blocks = mmap(NULL, NR * sizeof(*blocks), PROT_READ | PROT_WRITE,
 			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
