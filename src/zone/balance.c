@@ -176,11 +176,17 @@ size_t resident_low(const struct resident *r)
  * dirty, 52 of them for 100 ms: of a slack of 19 MiB nothing is left but the
  * least. Had there been 2 MiB at some time, it would be 17.
  */
+static size_t idle_pages(const struct resident *r)
+{
+	return READ_ONCE(r->trust) ? 0
+				   : min_u64(READ_ONCE(r->least_dirty[0]),
+					     READ_ONCE(r->least_dirty[1]));
+}
+
 static size_t high_for_fresh(const struct resident *r)
 {
 	size_t used = resident_used(r), keep = slack(used);
-	size_t idle = min_u64(READ_ONCE(r->least_dirty[0]),
-			      READ_ONCE(r->least_dirty[1]));
+	size_t idle = idle_pages(r);
 
 	return wanted(r, used) +
 	       max_u64(keep > idle ? keep - idle : 0, least_slack(used));
@@ -196,10 +202,33 @@ void resident_note(struct resident *r)
 		WRITE_ONCE(r->least_dirty[0], dirty);
 }
 
+enum { MISTAKES = 3, TRUST = 16 };
+
+/*
+ * A program that swings comes back for what it left alone for longer than a
+ * moment. Say 1 GiB is in use, and 130 MiB that went back are taken again in
+ * each of three periods, where 8 would do: then nothing counts as idle for the
+ * next sixteen, eight seconds.
+ */
+static void judge(struct resident *r, size_t used)
+{
+	uint64_t refaults = READ_ONCE(r->refaults);
+	bool mistaken = refaults - READ_ONCE(r->judged) > used / 128;
+	uint32_t trust = READ_ONCE(r->trust);
+
+	WRITE_ONCE(r->judged, refaults);
+	WRITE_ONCE(r->mistakes, mistaken ? READ_ONCE(r->mistakes) + 1 : 0);
+	if (READ_ONCE(r->mistakes) >= MISTAKES)
+		WRITE_ONCE(r->trust, TRUST);
+	else if (trust)
+		WRITE_ONCE(r->trust, trust - 1);
+}
+
 void resident_new_period(struct resident *r)
 {
 	size_t used = resident_used(r);
 
+	judge(r, used);
 	/* A peak of long ago counts for what is resident, at most. */
 	WRITE_ONCE(r->peak[1], min_u64(READ_ONCE(r->peak[0]),
 				       used + resident_dirty(r)));

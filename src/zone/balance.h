@@ -32,6 +32,9 @@ struct resident {
 	uint64_t moment_start;	/* (A) nanoseconds */
 	size_t purged;		/* (A) pages, in this period */
 	uint64_t refaults;	/* (A) of them, taken again within it */
+	uint64_t judged;	/* (A) refaults when the period began */
+	uint32_t mistakes;	/* (A) periods in a row with many */
+	uint32_t trust;		/* (A) periods for which nothing is idle */
 	uint64_t stalls;	/* (A) times that a caller left the rest */
 	struct zone *zones[RESIDENT_ZONES];	/* (C) */
 	unsigned nr_zones;			/* (C) */

@@ -466,6 +466,31 @@ static int fresh(void **state)
 	return 0;
 }
 
+/* Three periods with refaults, and nothing is idle for sixteen more. */
+static void test_mistakes(void **state)
+{
+	struct resident r = { .refaults = 1 };
+
+	(void)state;
+	for (int period = 0; period < 3; period++) {
+		assert_int_equal(r.trust, 0);
+		r.refaults += 100;
+		resident_new_period(&r);
+	}
+	assert_int_equal(r.trust, 16);
+	for (unsigned left = 16; left-- > 0;) {
+		resident_new_period(&r);
+		assert_int_equal(r.trust, left);
+	}
+	/* With a good one in between they do not count. */
+	for (int period = 0; period < 8; period++) {
+		if (period % 3 != 2)
+			r.refaults += 100;
+		resident_new_period(&r);
+		assert_int_equal(r.trust, 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -477,6 +502,7 @@ int main(void)
 		cmocka_unit_test(test_model),
 		cmocka_unit_test(test_shrink),
 		cmocka_unit_test(test_long),
+		cmocka_unit_test(test_mistakes),
 	};
 
 	const struct CMUnitTest large[] = {
