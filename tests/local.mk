@@ -58,7 +58,7 @@ NUMA_FILES = tests/numa/cc tests/numa/check tests/numa/fetch tests/numa/guest \
 	tests/numa/leave.c tests/numa/numa.h tests/numa/red.sh tests/numa/shares tests/numa/suite
 SCRIPT_TESTS = tests/api/operators.sh tests/api/module.sh tests/api/views.sh \
 	tests/misuse/run.sh tests/mmap/stat.sh tests/mmap/life.sh tests/examples.sh tests/stress/options.sh tests/life/secure.sh tests/life/core.sh \
-	tests/life/overcommit.sh tests/life/deepbind.sh tests/programs/compilers.sh \
+	tests/life/overcommit.sh tests/life/deepbind.sh tests/life/atfork.sh tests/programs/compilers.sh \
 	tests/programs/git.sh tests/programs/mmap.sh tests/programs/python.sh \
 	tests/programs/redis.sh tests/programs/scripting.sh \
 	tests/programs/sqlite.sh tests/programs/tools.sh \

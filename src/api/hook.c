@@ -33,6 +33,10 @@ BM_EXPORT int bm_register_hook(unsigned events, bm_hook_fn *before,
 
 BM_EXPORT int bm_unregister_hook(int id)
 {
+	if (seat.inside) {
+		errno = EAGAIN;
+		return -1;
+	}
 	if (!hooks_del(id)) {
 		errno = ENOENT;
 		return -1;

@@ -32,7 +32,7 @@ static void *take_nogrow(size_t size)
 	return p ? p : malloc_nogrow(size);
 }
 
-/* Of the node that the thread is on now, or NULL: then nobody is asked. */
+/* Of the node that the thread is on now, or NULL. */
 static void *take_here(size_t size)
 {
 	uint32_t nr;

@@ -205,11 +205,18 @@ static void print_options(void)
 	warn("file:PATH: read options from a file");
 }
 
+static char **first_environ;	/* before libc has set its own */
+
+void conf_environ(char **env)
+{
+	first_environ = env;
+}
+
 /* environ, not getenv(): this may run before libc's constructors. */
 void conf_init(void)
 {
 	static const char key[] = "BUDDYMALLOC_CONF=";
-	char **e = environ;
+	char **e = environ ? environ : first_environ;
 
 	if (os_secure())
 		return;

@@ -54,6 +54,8 @@ struct conf {
 
 extern struct conf conf __attribute__((visibility("hidden")));
 
+/* Where to look while libc has no environ. */
+void conf_environ(char **env);
 void conf_init(void);
 
 /* Where sysfs is. */

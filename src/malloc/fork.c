@@ -137,15 +137,12 @@ void mm_divert(void)
 
 bool mm_rewatch(void)
 {
-	bool mine = percpu_stopped_here();
-
 	if (!mm_enter())
 		return false;
-	/* Around a fork it is shut already, and opens when that is done. */
-	if (percpu_switch.started && !mine)
+	if (percpu_switch.started)
 		percpu_stop();
 	hooks_refresh();
-	if (percpu_switch.started && !mine)
+	if (percpu_switch.started)
 		percpu_start(mm_diverted());
 	mm_leave();
 	return true;

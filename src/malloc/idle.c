@@ -38,7 +38,13 @@ static struct {
 	uint32_t pid;		/* (C) whose process this is */
 	uint64_t started;	/* (A) threads, ever */
 	struct os_thread thread;	/* (who made it RUNNING) */
+	const struct seat *seat;	/* (A) that thread's */
 } idle;
+
+bool idle_here(void)
+{
+	return READ_ONCE(idle.seat) == &seat;
+}
 
 uint64_t idle_threads(void)
 {
@@ -122,6 +128,7 @@ static int work(void *arg)
 	unsigned quiet = 0;
 
 	(void)arg;
+	WRITE_ONCE(idle.seat, &seat);
 	os_thread_name("bm-reclaim");
 	do {
 		for (quiet = 0; quiet < QUIET_ROUNDS; quiet++) {
@@ -135,6 +142,7 @@ static int work(void *arg)
 		}
 		WRITE_ONCE(balance.idle, IDLE_NONE);
 	} while (!may_end());
+	WRITE_ONCE(idle.seat, NULL);
 	return 0;
 }
 
@@ -186,6 +194,7 @@ void idle_child(void)
 {
 	idle.pid = os_pid();
 	os_thread_child(&idle.thread);
+	WRITE_ONCE(idle.seat, NULL);
 	WRITE_ONCE(idle.state, NONE);
 	WRITE_ONCE(balance.helper, 0);
 	WRITE_ONCE(balance.hold, 0);

@@ -126,10 +126,20 @@ bool mm_booted(void)
 
 /*
  * The handlers of fork are registered first of all, so that our prepare runs
- * last and our child handler first.
+ * last and our child handler first: a shared object is linked with initfirst.
+ * libc's constructor, which sets environ, comes after this one then; glibc
+ * hands the environment to each.
  */
-__attribute__((constructor(101))) static void start(void)
+__attribute__((constructor(101))) static void start(int argc, char **argv,
+						    char **env)
 {
+	(void)argc;
+	(void)argv;
+#ifdef __GLIBC__
+	conf_environ(env);
+#else
+	(void)env;
+#endif
 	if (mm_enter())
 		mm_leave();
 	fork_init();

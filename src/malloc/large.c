@@ -11,6 +11,7 @@
 #include "base/print.h"
 #include "malloc/mm.h"
 #include "os/os.h"
+#include "zone/backing.h"
 
 enum {
 	/* From here on moving page tables beats copying. */
@@ -106,10 +107,10 @@ static struct page *take_block(int nid, unsigned gfp, size_t size, size_t align,
 }
 
 /* A huge block may be dirty in part only, and used in part only. */
-static void clear(void *p, size_t size, unsigned gfp)
+static void clear(struct page *page, size_t size)
 {
-	/* What was given by the program may be a file: that is not dropped. */
-	bool purge = size >= PURGE_MIN && gfp_zone(gfp) <= ZONE_MOVABLE;
+	void *p = page_address(page);
+	bool purge = size >= PURGE_MIN && zone_purges(zone_of(pfn_of(page)));
 
 	if (!purge || !os_purge(p, size))
 		memset(p, 0, size);
@@ -121,7 +122,6 @@ void *large_alloc_from(int nid, unsigned gfp, size_t size, size_t align,
 	struct page *page = NULL;
 	unsigned kind = CLEAN;
 	bool hopeless;
-	void *p;
 
 	if (size > PTRDIFF_MAX || align > PTRDIFF_MAX) {
 		errno = ENOMEM;
@@ -142,10 +142,9 @@ void *large_alloc_from(int nid, unsigned gfp, size_t size, size_t align,
 		errno = ENOMEM;
 		return NULL;
 	}
-	p = page_address(page);
 	if (gfp & GFP_ZERO && kind == DIRTY)
-		clear(p, size, gfp);
-	return p;
+		clear(page, size);
+	return page_address(page);
 }
 
 void *large_alloc(size_t size, size_t align, bool zero)

@@ -159,6 +159,8 @@ uint64_t mm_moved_bytes(void);
 void idle_start(void);
 void idle_kick(void) cold;
 void idle_child(void);
+/* This is our own thread. */
+bool idle_here(void);
 uint64_t idle_threads(void);
 
 /* True: memory came free, and a request that failed is worth another try. */

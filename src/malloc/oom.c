@@ -88,8 +88,11 @@ static size_t shrink(const struct shrinker *s)
 
 bool mm_shrinker_del(int id)
 {
-	/* One that takes itself out, or another, must not wait for itself. */
-	bool wait = !in_callback;
+	/*
+	 * One that takes itself out, or another, must not wait for itself; nor
+	 * must a handler in a slow path, whose slot the shrinker may need.
+	 */
+	bool wait = !in_callback && !seat.inside;
 
 	if (id < 0 || id >= SHRINKERS ||
 	    !guest_close(&shrinkers[id].guest, wait))
@@ -105,7 +108,9 @@ size_t mm_shrinkers(void)
 	size_t freed = 0;
 	uint32_t muted;
 
-	if (!READ_ONCE(nr_shrinkers) || in_callback || seat.inside)
+	/* Our own thread is none of libc's: the program's code cannot run there. */
+	if (!READ_ONCE(nr_shrinkers) || in_callback || seat.inside ||
+	    idle_here())
 		return 0;
 	muted = unmute();
 	for (uint32_t i = 0; i < SHRINKERS; i++) {

@@ -18,7 +18,7 @@ struct dir {
 static size_t read_in(const struct dir *dir, const char *name, char *text,
 		      size_t cap)
 {
-	char path[PATH_BYTES + 64];
+	static char path[PATH_BYTES + 64];
 	size_t len = strlen(dir->path);
 	long n;
 
@@ -121,21 +121,21 @@ static bool set_dir(struct dir *dir, const char *mount, const char *sub,
  * Calls fn for each directory where a group of ours may have its files. Where
  * version 1 has the other controllers, version 2 is in a directory of its own.
  */
-static void each_dir(const char *groups, const char *mount,
+static bool each_dir(const char *groups, const char *mount,
 		     void (*fn)(struct dir *dir, enum version version,
 				void *arg),
 		     void *arg)
 {
 	static const char *const v1[] = { "/memory", NULL };
 	static const char *const v2[] = { "", "/unified", NULL };
-	char text[4096];
+	static char text[4096];
+	static struct dir dir;
 	long n = os_read_file(groups, text, sizeof(text) - 1);
 
 	text[n > 0 ? n : 0] = 0;
 	for (const char *line = text; *line;) {
 		const char *end = strchrnul(line, '\n'), *path = end;
 		enum version version = version_of(line, end, &path);
-		struct dir dir;
 
 		for (const char *const *sub = version == V1 ? v1 : v2;
 		     version != NEITHER && *sub; sub++)
@@ -143,6 +143,7 @@ static void each_dir(const char *groups, const char *mount,
 				fn(&dir, version, arg);
 		line = end + (*end != 0);
 	}
+	return n >= 0;
 }
 
 static void add_limit(struct dir *dir, enum version version, void *least)
@@ -158,8 +159,7 @@ size_t os_cgroup_limit(const char *groups, const char *mount)
 {
 	size_t least = SIZE_MAX;
 
-	each_dir(groups, mount, add_limit, &least);
-	return least;
+	return each_dir(groups, mount, add_limit, &least) ? least : 0;
 }
 
 /* "some avg10=12.34 avg60=...": 1234; -1: it is nothing of the kind. */

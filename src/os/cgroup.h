@@ -4,7 +4,8 @@
  *        memory is short, there or in the machine.
  * Door:  os_cgroup_limit("/proc/self/cgroup", "/sys/fs/cgroup");
  *        os_memory_pressure(the same, "/proc/pressure/memory").
- * Locks: as os/os.h has it.
+ * Locks: none; one caller at a time, since the buffers are static: callers
+ *        may have a small stack.
  * Invariant: the smallest of the group's own limits and of those around it
  *        that can be seen: memory.max and memory.high of version 2,
  *        memory.limit_in_bytes of version 1. What cannot be read limits
@@ -17,7 +18,7 @@
 
 #include "base/compiler.h"
 
-/* Bytes; SIZE_MAX: no limit that is known. */
+/* Bytes; SIZE_MAX: no limit that is known; 0: groups cannot be read. */
 size_t os_cgroup_limit(const char *groups, const char *mount);
 /*
  * How much of the last ten seconds something stood still for want of memory,

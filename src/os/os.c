@@ -226,7 +226,9 @@ size_t os_page_size(void)
 
 long os_read_file(const char *path, char *buf, size_t cap)
 {
-	int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+	/* Under a root that somebody else has made it may be a pipe. */
+	int fd = (int)syscall(SYS_openat, AT_FDCWD, path,
+			      O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	size_t len = 0;
 
 	if (fd < 0)

@@ -38,16 +38,24 @@ int hooks_add(unsigned events, bm_hook_fn *before, bm_hook_fn *after, void *arg)
 	return -1;
 }
 
-/* One that takes itself out, or another, must not wait for itself. */
+/*
+ * One that takes itself out, or another, must not wait for itself; nor must a
+ * handler in a slow path, whose slot the hook may need.
+ */
+static bool may_wait(void)
+{
+	return !seat.hook && !seat.inside;
+}
+
 bool hooks_del(int id)
 {
 	return id >= 0 && id < HOOKS &&
-	       guest_close(&hooks[id].guest, !seat.hook);
+	       guest_close(&hooks[id].guest, may_wait());
 }
 
 void hooks_wait(int id)
 {
-	if (!seat.hook)
+	if (may_wait())
 		guest_wait(&hooks[id].guest);
 }
 

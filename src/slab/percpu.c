@@ -15,6 +15,7 @@ static struct {
 	struct lock lock;	/* LOCK_INIT; held from stop to start */
 	uint32_t closed;	/* (A) a futex word */
 	struct seat *owner;	/* (A) of the thread that closed it */
+	uint32_t nested;	/* (gate) stops by the owner while it is closed */
 } gate;
 
 /* As many sheaves as 4 GiB of offsets and the address space bear. */
@@ -116,7 +117,7 @@ bool percpu_init(unsigned cpus, enum percpu_mode wanted)
 
 	if (wanted == PERCPU_FAKE)
 		rseq_fake();
-	else if (wanted == PERCPU_RSEQ && (cpus > OWNERS_BYTES / sizeof(uint32_t) ||
+	else if (wanted == PERCPU_RSEQ && (cpus > OWNERS_BYTES / sizeof(uint32_t) - 2 ||
 					   !rseq_find(topo.nodes == 1)))
 		wanted = PERCPU_LOCKED;
 	if (wanted == PERCPU_RSEQ)
@@ -269,6 +270,11 @@ bool percpu_stop(void)
 {
 	bool rest = true;
 
+	/* A signal handler, or another handler of fork's, in our own fork. */
+	if (percpu_stopped_here()) {
+		gate.nested++;
+		return percpu.mode != PERCPU_DIRECT;
+	}
 	lock(&gate.lock, LOCK_INIT);
 	WRITE_ONCE(gate.owner, &seat);
 	__atomic_store_n(&gate.closed, 1, __ATOMIC_SEQ_CST);
@@ -291,6 +297,10 @@ bool percpu_stop(void)
 
 void percpu_start(bool diverted)
 {
+	if (gate.nested) {
+		gate.nested--;
+		return;
+	}
 	if (!diverted) {
 		percpu.mode = percpu.home_mode;
 		percpu_go();

@@ -340,8 +340,11 @@ void zone_balance(struct zone *zone, size_t freed)
 
 	if (dirty <= slack(resident_used(r)) || !zone_purges(zone))
 		return;
+	/* The gate is shut then, and many wait: no look at files. */
+	if (READ_ONCE(balance.hold))
+		return;
 	tick(r);
-	if (conf.reclaim == RECLAIM_OFF || READ_ONCE(balance.hold))
+	if (conf.reclaim == RECLAIM_OFF)
 		return;
 	if (dirty > resident_high(r)) {
 		huge_look(zone);

@@ -94,20 +94,42 @@ static void find_sources(struct sources *s)
 	     fake ? "/pressure" : "/proc/pressure/memory");
 }
 
+/*
+ * The files are looked at by one thread at a time, in static buffers: whoever
+ * it falls to may have a small stack. No fork is between: it waits for slots.
+ */
+static uint32_t looking;	/* (A) */
+static struct sources from;	/* (looking) */
+
+static bool look_begins(void)
+{
+	return !__atomic_exchange_n(&looking, 1, __ATOMIC_ACQUIRE);
+}
+
+static void look_ends(void)
+{
+	store_release(&looking, 0);
+}
+
 /* Small heaps do not ask: an ordinary start opens no file for this. */
 void quota_look(void)
 {
 	size_t present = residents_present(), seen = READ_ONCE(quota.seen_at);
 	size_t group = READ_ONCE(quota.group), limit, step;
-	struct sources from;
 
 	step = group == SIZE_MAX ? seen : group / 8;
 	if (present < MIB(64) >> topo.page_shift ||
 	    (seen && present < seen + step))
 		return;
+	if (!look_begins())
+		return;
 	WRITE_ONCE(quota.seen_at, present);
 	find_sources(&from);
 	limit = os_cgroup_limit(from.groups, from.mount);
+	look_ends();
+	/* It cannot be read now, for want of descriptors say. */
+	if (!limit)
+		return;
 	/* Version 1 says "no limit" with a number beyond all memory. */
 	WRITE_ONCE(quota.group, limit >= topo.ram_bytes
 					? SIZE_MAX
@@ -123,16 +145,16 @@ enum { SHORT_OF_MEMORY = 500 };
 
 void quota_feel(void)
 {
-	static uint32_t untold;	/* (A) this kernel has no PSI */
-	struct sources from;
+	enum { HOPELESS = 8 };
+	static uint32_t untold;	/* (A) times in a row; the kernel has no PSI */
 	int pressure;
 
-	if (READ_ONCE(untold))
+	if (READ_ONCE(untold) >= HOPELESS || !look_begins())
 		return;
 	find_sources(&from);
 	pressure = os_memory_pressure(from.groups, from.mount, from.machine);
-	if (pressure < 0)
-		WRITE_ONCE(untold, 1);
+	look_ends();
+	WRITE_ONCE(untold, pressure < 0 ? READ_ONCE(untold) + 1 : 0);
 	WRITE_ONCE(quota.tight, pressure >= SHORT_OF_MEMORY);
 	if (pressure < SHORT_OF_MEMORY)
 		return;

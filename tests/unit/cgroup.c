@@ -124,7 +124,7 @@ static void test_garbage(void **state)
 	char text[8192];
 
 	(void)state;
-	assert_int_equal(limit(), SIZE_MAX);
+	assert_int_equal(limit(), 0);
 	make("fs/cgroup/a/memory.max", "4096\n");
 	make("fs/cgroup/memory/a/memory.limit_in_bytes", "4096\n");
 	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
@@ -267,9 +267,16 @@ static void test_tight(void **state)
 	}
 	assert_false(quota.tight);
 	assert_int_equal(quota.shortages, shortages);
-	/* A kernel without it is not asked again. */
+	/* A kernel without it is not asked for ever, but more than once. */
 	make("pressure", "");
+	for (int i = 0; i < 7; i++)
+		quota_feel();
+	make("pressure", "some avg10=50.00 avg60=0.00\n");
 	quota_feel();
+	assert_true(quota.tight);
+	make("pressure", "");
+	for (int i = 0; i < 8; i++)
+		quota_feel();
 	make("pressure", "some avg10=50.00 avg60=0.00\n");
 	quota_feel();
 	assert_false(quota.tight);
