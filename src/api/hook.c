@@ -7,6 +7,15 @@ enum {
 		 BM_EVENT_MMAP | BM_EVENT_MUNMAP | BM_EVENT_MREMAP,
 };
 
+/* In a handler that interrupted a slow path nobody can be led elsewhere. */
+static bool too_deep(void)
+{
+	if (likely(!seat.inside))
+		return false;
+	errno = EAGAIN;
+	return true;
+}
+
 BM_EXPORT int bm_register_hook(unsigned events, bm_hook_fn *before,
 			       bm_hook_fn *after, void *arg)
 {
@@ -16,27 +25,22 @@ BM_EXPORT int bm_register_hook(unsigned events, bm_hook_fn *before,
 		errno = EINVAL;
 		return -1;
 	}
+	if (too_deep())
+		return -1;
 	api_start();
 	id = hooks_add(events, before, after, arg);
 	if (id < 0) {
 		errno = ENOSPC;
 		return -1;
 	}
-	if (mm_rewatch())
-		return id;
-	/* In a signal handler that interrupted a slow path. */
-	hooks_del(id);
-	hooks_wait(id);
-	errno = EAGAIN;
-	return -1;
+	mm_rewatch();
+	return id;
 }
 
 BM_EXPORT int bm_unregister_hook(int id)
 {
-	if (seat.inside) {
-		errno = EAGAIN;
+	if (too_deep())
 		return -1;
-	}
 	if (!hooks_del(id)) {
 		errno = ENOENT;
 		return -1;

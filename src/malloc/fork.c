@@ -135,17 +135,16 @@ void mm_divert(void)
 	mm_leave();
 }
 
-bool mm_rewatch(void)
+void mm_rewatch(void)
 {
 	if (!mm_enter())
-		return false;
+		return;
 	if (percpu_switch.started)
 		percpu_stop();
 	hooks_refresh();
 	if (percpu_switch.started)
 		percpu_start(mm_diverted());
 	mm_leave();
-	return true;
 }
 
 void mm_undivert(void)

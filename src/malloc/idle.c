@@ -38,12 +38,13 @@ static struct {
 	uint32_t pid;		/* (C) whose process this is */
 	uint64_t started;	/* (A) threads, ever */
 	struct os_thread thread;	/* (who made it RUNNING) */
-	const struct seat *seat;	/* (A) that thread's */
 } idle;
+
+static thread_local_word uint32_t ours;	/* 1: this thread is */
 
 bool idle_here(void)
 {
-	return READ_ONCE(idle.seat) == &seat;
+	return ours;
 }
 
 uint64_t idle_threads(void)
@@ -128,7 +129,7 @@ static int work(void *arg)
 	unsigned quiet = 0;
 
 	(void)arg;
-	WRITE_ONCE(idle.seat, &seat);
+	ours = 1;
 	os_thread_name("bm-reclaim");
 	do {
 		for (quiet = 0; quiet < QUIET_ROUNDS; quiet++) {
@@ -142,7 +143,6 @@ static int work(void *arg)
 		}
 		WRITE_ONCE(balance.idle, IDLE_NONE);
 	} while (!may_end());
-	WRITE_ONCE(idle.seat, NULL);
 	return 0;
 }
 
@@ -194,7 +194,6 @@ void idle_child(void)
 {
 	idle.pid = os_pid();
 	os_thread_child(&idle.thread);
-	WRITE_ONCE(idle.seat, NULL);
 	WRITE_ONCE(idle.state, NONE);
 	WRITE_ONCE(balance.helper, 0);
 	WRITE_ONCE(balance.hold, 0);

@@ -132,8 +132,8 @@ void fork_init(void);
 void fork_recover(void);	/* a child that no handler was told of */
 bool fork_vforked(void);	/* a vfork child lives */
 bool mm_diverted(void);		/* keep to the slow paths, and to the locks */
-/* Hooks came or went: false: not now, in a handler inside a slow path. */
-bool mm_rewatch(void);
+/* Hooks came or went. Not in a handler inside a slow path. */
+void mm_rewatch(void);
 void mm_divert(void);
 void mm_undivert(void);
 
