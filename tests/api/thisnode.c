@@ -6,7 +6,6 @@
  */
 #include "../lib/t.h"
 #include "buddymalloc.h"
-#include <sys/stat.h>
 
 static char root[] = "/tmp/bm-thisnode-XXXXXX";
 static const size_t sizes[] = { 1, 100, 1024, 5000, 32768, 32769, 300000, 3 << 20 };
@@ -14,17 +13,9 @@ static const size_t sizes[] = { 1, 100, 1024, 5000, 32768, 32769, 300000, 3 << 2
 static void put(const char *name, const char *text)
 {
 	char path[300];
-	int fd;
 
 	snprintf(path, sizeof(path), "%s/devices/system/%s", root, name);
-	for (char *at = path + 1; (at = strchr(at, '/')); *at++ = '/') {
-		*at = 0;
-		mkdir(path, 0755);
-	}
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-	T_CHECK(fd >= 0);
-	T_CHECK(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
-	close(fd);
+	t_put(path, text);
 }
 
 static void put_node(int node, const char *cpus, long free_kb)

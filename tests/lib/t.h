@@ -43,6 +43,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -312,6 +313,35 @@ static size_t t_rss(void)
 	buf[n] = 0;
 	sscanf(buf, "%ld %ld", &total, &res);
 	return (size_t)res * sysconf(_SC_PAGESIZE);
+}
+
+/* A file of this text; the directories that it lies in are made. */
+static inline void t_put(char *path, const char *text)
+{
+	int fd;
+
+	for (char *at = path + 1; (at = strchr(at, '/')); *at++ = '/') {
+		*at = 0;
+		mkdir(path, 0755);
+	}
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+	T_CHECK(fd >= 0);
+	T_CHECK(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+	close(fd);
+}
+
+/* Anonymous memory of the process that is in huge pages. */
+static inline size_t t_huge_bytes(void)
+{
+	static char buf[8192];
+	int fd = open("/proc/self/smaps_rollup", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, buf, sizeof(buf) - 1);
+	const char *at;
+
+	close(fd);
+	buf[n > 0 ? n : 0] = 0;
+	at = strstr(buf, "AnonHugePages:");
+	return at ? strtoul(at + 14, NULL, 10) << 10 : 0;
 }
 
 /*

@@ -7,7 +7,6 @@
  */
 #include "../lib/t.h"
 #include "buddymalloc.h"
-#include <sys/stat.h>
 
 enum { MB = 1 << 20, NR = 512 };
 
@@ -143,17 +142,9 @@ static void threads(void)
 static void put(const char *name, const char *text)
 {
 	char path[300];
-	int fd;
 
 	snprintf(path, sizeof(path), "%s/%s", root, name);
-	for (char *at = path + 1; (at = strchr(at, '/')); *at++ = '/') {
-		*at = 0;
-		mkdir(path, 0755);
-	}
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-	T_CHECK(fd >= 0);
-	T_CHECK(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
-	close(fd);
+	t_put(path, text);
 }
 
 /* 128 MiB, of which nine tenths are used. */

@@ -100,19 +100,6 @@ static void small_objects(void)
 	touched = 8 << 20;
 }
 
-static size_t huge_bytes(void)
-{
-	static char buf[8192];
-	int fd = open("/proc/self/smaps_rollup", O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? 0 : read(fd, buf, sizeof(buf) - 1);
-	const char *at;
-
-	close(fd);
-	buf[n > 0 ? n : 0] = 0;
-	at = strstr(buf, "AnonHugePages:");
-	return at ? strtoul(at + 14, NULL, 10) << 10 : 0;
-}
-
 /* Are there huge pages at all? */
 static bool have_huge(void)
 {
@@ -125,7 +112,7 @@ static bool have_huge(void)
 	madvise(p, bytes, MADV_HUGEPAGE);
 	for (size_t i = 0; i < bytes; i += 4096)
 		p[i] = 1;
-	have = huge_bytes() > 0;
+	have = t_huge_bytes() > 0;
 	munmap(p, bytes);
 	return have;
 }
@@ -157,8 +144,8 @@ static void run_dense(const char *name, size_t bytes)
 	T_CHECK(pid >= 0);
 	if (!pid) {
 		fill_many((int)((256 << 20) / bytes), bytes);
-		T_CHECK(huge_bytes() > 128 << 20, "%s: of 256 MiB %zu are huge",
-			name, huge_bytes() >> 20);
+		T_CHECK(t_huge_bytes() > 128 << 20, "%s: of 256 MiB %zu are huge",
+			name, t_huge_bytes() >> 20);
 		_exit(0);
 	}
 	t_wait_ok(pid, name);

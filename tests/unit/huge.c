@@ -81,19 +81,6 @@ static void test_dense(void **state)
 	assert_int_equal(zone->huge.given_up, 0);
 }
 
-static size_t huge_here(void)
-{
-	static char buf[8192];
-	int fd = open("/proc/self/smaps_rollup", O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? 0 : read(fd, buf, sizeof(buf) - 1);
-	const char *at;
-
-	close(fd);
-	buf[n > 0 ? n : 0] = 0;
-	at = strstr(buf, "AnonHugePages:");
-	return at ? strtoul(at + 14, NULL, 10) << 10 : 0;
-}
-
 /* What was measured while it was plain is huge at once, if that is asked. */
 static void test_collapse(void **state)
 {
@@ -105,10 +92,10 @@ static void test_collapse(void **state)
 	for (int i = 0; i < 64; i++)
 		touch(take(MIB(1)), 1);
 	assert_true(advised());
-	before = huge_here();
+	before = t_huge_bytes();
 	while (huge_collapse(zone, &at))
 		whole++;
-	after = huge_here();
+	after = t_huge_bytes();
 	assert_in_range(whole << topo.pageblock_order << topo.page_shift,
 			advised() - pageblock_bytes(), advised());
 	/* No memory is in one piece, or khugepaged was faster: as it may be. */
