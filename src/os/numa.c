@@ -2,6 +2,7 @@
 #include "os/numa.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <sched.h>
 #include <sys/syscall.h>
@@ -99,17 +100,37 @@ int os_current_cpu(void)
 	return sched_getcpu();
 }
 
-/* A mask too short for the kernel's CPUs is EINVAL. */
+/*
+ * The CPUs that this thread may run on, and the bytes of the mask, 0 where it
+ * cannot be had. A mask too short for the kernel's CPUs is EINVAL.
+ */
+static size_t affinity(uint64_t *mask, size_t most)
+{
+	int err = errno;
+	size_t bytes = sizeof(*mask);
+
+	while (bytes <= most &&
+	       syscall(SYS_sched_getaffinity, 0L, bytes, mask) <= 0)
+		bytes = errno == EINVAL ? bytes * 2 : most + 1;
+	errno = err;
+	return bytes <= most ? bytes : 0;
+}
+
 unsigned os_cpus_bound(void)
 {
 	uint64_t mask[256];
-	size_t bytes = sizeof(mask[0]);
 
-	for (; bytes <= sizeof(mask); bytes *= 2) {
-		if (syscall(SYS_sched_getaffinity, 0L, bytes, mask) > 0)
-			return (unsigned)bytes * 8;
-		if (errno != EINVAL)
-			break;
-	}
-	return 0;
+	return (unsigned)affinity(mask, sizeof(mask)) * 8;
+}
+
+unsigned os_cpus_usable(void)
+{
+	uint64_t mask[256] = { 0 };
+	unsigned n = 0;
+
+	if (!affinity(mask, sizeof(mask)))
+		return UINT_MAX;
+	for (unsigned i = 0; i < 256; i++)
+		n += (unsigned)__builtin_popcountll(mask[i]);
+	return n;
 }

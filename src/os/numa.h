@@ -49,5 +49,7 @@ bool os_current_place(unsigned *cpu, unsigned *node);
  * sysfs is not mounted. 0: unknown.
  */
 unsigned os_cpus_bound(void);
+/* How many CPUs this thread may run on. UINT_MAX: unknown. */
+unsigned os_cpus_usable(void);
 
 #endif

@@ -176,14 +176,19 @@ static bool usable(uint32_t nr)
 	return likely(load_acquire(&percpu.slots[nr].active)) || activate(nr);
 }
 
-/* Now and then, when all slots in use were busy, one more is taken. */
+/*
+ * Now and then, when all slots in use were busy, one more is taken, but no
+ * more than two for each CPU that there is to run on: beyond that a slot is
+ * busy because its thread is not running, and more slots only cache more.
+ */
 static bool take_one_more(uint32_t active)
 {
 	static uint32_t crowded;	/* (A) times that all were busy */
 
 	return active < percpu.nr_slots &&
 	       __atomic_add_fetch(&crowded, 1, __ATOMIC_RELAXED) %
-			       (64 * active) == 0;
+			       (64 * active) == 0 &&
+	       active / 2 < os_cpus_usable();
 }
 
 /* The node that the thread runs on; another by the time that it is used. */

@@ -87,10 +87,7 @@ int main(int argc, char **argv __attribute__((unused)))
 	if (argc > 1)
 		return child();
 	setenv("BM_OUTER_CONF", conf ? conf : "", 1);
-	/*
-	 * The least of three or more: how threads meet is the machine's doing.
-	 * On a busy one, locks of preempted threads make slots seem taken.
-	 */
+	/* The least of three or more: how threads meet is the machine's doing. */
 	for (i = 0; i < 3 || (i < 8 && many > few + few / 10); i++) {
 		kib = with_slots("/proc/self/exe", 2) >> 10;
 		few = kib < few ? kib : few;
