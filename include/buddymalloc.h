@@ -99,6 +99,7 @@ struct bm_stats {
 	uint64_t shortages;     /* times that memory was found short (PSI) */
 	size_t hugetlb_bytes;   /* pages that the pool of huge pages gave */
 	uint64_t moved_bytes;   /* objects that bm_defrag() moved */
+	size_t hollow_bytes;    /* pages in slabs that went back: nothing lives there */
 };
 void bm_stats(struct bm_stats *out) BM_NOTHROW;
 

@@ -82,6 +82,7 @@ sabotaged life/refused exit
 sabotaged life/sigfork exit
 sabotaged stress/mappings grow
 sabotaged stress/defrag pass
+sabotaged stress/thin keep
 sabotaged stress/counters pressure
 sabotaged stress/hugetlb exit
 sabotaged mmap/model tree

@@ -46,7 +46,7 @@ PROCESS_TESTS = tests/stress/sleepers tests/stress/manycpus \
 	tests/life/rlimits tests/life/dlopened tests/life/everypoint \
 	tests/life/refused tests/life/sigfork tests/stress/mappings \
 	tests/stress/sparse tests/stress/idle tests/stress/limit \
-	tests/stress/defrag tests/stress/counters tests/stress/hugetlb \
+	tests/stress/defrag tests/stress/thin tests/stress/counters tests/stress/hugetlb \
 	tests/api/thisnode \
 	tests/mmap/conform
 # Of several nodes: built here, run in guests (make check-numa); not linked with
@@ -184,6 +184,7 @@ tests_stress_idle_CFLAGS = $(TEST_CFLAGS)
 tests_stress_limit_CFLAGS = $(TEST_CFLAGS)
 tests_api_thisnode_CFLAGS = $(TEST_CFLAGS)
 tests_stress_defrag_CFLAGS = $(TEST_CFLAGS)
+tests_stress_thin_CFLAGS = $(TEST_CFLAGS)
 tests_stress_hugetlb_CFLAGS = $(TEST_CFLAGS)
 tests_stress_counters_CFLAGS = $(TEST_CFLAGS)
 tests_numa_placement_CFLAGS = $(TEST_CFLAGS)

@@ -85,6 +85,7 @@ void stats_take(struct bm_stats *s)
 	s->hugetlb_bytes = hugetlb_pages() << topo.page_shift;
 	s->drains = mm_drains();
 	s->moved_bytes = mm_moved_bytes();
+	s->hollow_bytes = residents_hollow() << topo.page_shift;
 	s->shortages = READ_ONCE(quota.shortages);
 	s->nested_calls = nested_calls();
 	s->moves = large_moves();

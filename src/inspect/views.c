@@ -56,6 +56,7 @@ static const struct figure {
 	FIGURE(shortages, "times that memory was found short", false),
 	FIGURE(hugetlb_bytes, "pages of the pool of huge pages", true),
 	FIGURE(moved_bytes, "objects moved by bm_defrag", true),
+	FIGURE(hollow_bytes, "pages in slabs that hold nothing, given back", true),
 #undef FIGURE
 };
 

@@ -27,6 +27,7 @@ enum {
 	/* Slow calls in a round: fewer are rest, more are worth a drain. */
 	REST_CALLS = 16,
 	WORTH_CALLS = 1000,
+	PIECES = 16,	/* of slabs, in a round */
 };
 static const uint64_t round_ns = 500000000;
 
@@ -83,6 +84,23 @@ static size_t give_back(size_t surplus, size_t npages)
 	return done;
 }
 
+/* What nobody wants inside slabs, a little at a time as well. */
+static size_t thin(void)
+{
+	size_t done = 0, n;
+	int pieces = 0;
+
+	do {
+		uint32_t nr;
+		struct slot *slot = slot_enter(&nr);
+
+		n = caches_thin(THIN_NOW);
+		slot_exit(slot);
+		done += n;
+	} while (n && ++pieces < PIECES);
+	return done;
+}
+
 struct rounds {
 	uint64_t calls, drained_at;
 };
@@ -104,6 +122,7 @@ static bool do_round(struct rounds *was)
 		done = give_back(idle_pages,
 				 max_u64(idle_pages / 2,
 					 MIB(16) >> topo.page_shift));
+	done += thin();
 	return vma_idle() || done || worth;
 }
 

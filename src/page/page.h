@@ -47,6 +47,7 @@ enum page_flag {
 	PAGE_MOVED = 2,	/* its mapping was moved here: refresh when freed */
 	PAGE_FREED = 4,	/* was the start of a block once (for messages) */
 	PAGE_GROUPED = 8,	/* a large block on its group's list */
+	PAGE_HOLLOW = 16,	/* a slab of which pages went back */
 };
 
 struct page {

@@ -143,6 +143,8 @@ static void shrink(struct cache *cache, void *arg)
 	(void)arg;
 	named_flush(cache, NULL);
 	cache_shrink(cache, NULL);
+	for (unsigned nid = 0; nid < topo.nodes; nid++)
+		cache_thin(cache, nid, THIN_ALL);
 }
 
 void named_shrink(void)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "slab/slab.h"
+#include "slab/lists.h"
 
 #include <string.h>
 
@@ -7,48 +7,6 @@
 #include "os/os.h"
 
 struct cache caches[NR_CLASSES];
-
-/* A bit for each object, behind the slab's own descriptor. */
-static uint64_t *bits_of(struct page *slab)
-{
-	return (uint64_t *)((char *)slab + sizeof(*slab));
-}
-
-static unsigned at_home(const struct cache *cache, const struct page *slab)
-{
-	return slab->slab.nr_free + cache->objects - slab->slab.fresh;
-}
-
-/* 101 of 400 at home: bin 1; none: SLAB_FULL. No division: each free is here. */
-static unsigned bin_of(const struct cache *cache, const struct page *slab)
-{
-	unsigned home = at_home(cache, slab), quarter = cache->objects / 4u;
-
-	if (!home)
-		return SLAB_FULL;
-	return (home > quarter) + (home > 2 * quarter) + (home > 3 * quarter);
-}
-
-static void unlist(const struct cache_node *node, struct page *slab)
-{
-	if (slab->slab.bin != SLAB_FULL || node->keeps_full)
-		list_del(&slab->link);
-}
-
-static void enlist(struct cache_node *node, struct page *slab, unsigned bin)
-{
-	if (bin != SLAB_FULL || node->keeps_full)
-		list_add(&slab->link, &node->partial[bin]);
-	slab->slab.bin = (uint8_t)bin;
-}
-
-static void set_bin(struct cache_node *node, struct page *slab, unsigned bin)
-{
-	if (slab->slab.bin == bin)
-		return;
-	unlist(node, slab);
-	enlist(node, slab, bin);
-}
 
 static cold void refuse(const char *what, const struct cache *cache, void *p)
 {
@@ -83,7 +41,7 @@ static struct page *new_slab(struct cache *cache, unsigned owner, unsigned gfp,
 		return NULL;
 	nid = page_node(slab);
 	/* Smaller blocks may have begun here before: old descriptors. */
-	memset(bits_of(slab), 0, (cache->objects + 63u) / 64 * 8);
+	memset(bits_of(slab), 0, (bit_words(cache) + 1) * 8);
 	slab->order = cache->order;
 	page_set_type(slab, PAGE_SLAB);
 	slab->epoch = cache_node(cache, nid)->epoch;
@@ -113,6 +71,8 @@ static void free_slab(struct cache *cache, struct page *slab,
 	size_t npages = (size_t)1 << cache->order;
 
 	set_entries(cache, slab, 0);
+	if (slab->flags & PAGE_HOLLOW)
+		hollow_end(cache, slab);
 	memset(bits_of(slab), 0, (slab->slab.fresh + 63) / 64 * 8);
 	for (unsigned i = unit; i < npages; i += unit)
 		page_at(pfn_of(slab) + i)->type = PAGE_NONE;
@@ -122,8 +82,7 @@ static void free_slab(struct cache *cache, struct page *slab,
 	node_free(slab, pcp);
 }
 
-static void free_slabs(struct cache *cache, struct list *slabs,
-		       struct pcp *pcp)
+void free_slabs(struct cache *cache, struct list *slabs, struct pcp *pcp)
 {
 	while (!list_empty(slabs)) {
 		struct page *slab = container_of(slabs->next, struct page,
@@ -170,15 +129,6 @@ static unsigned take_from(struct cache *cache, struct page *slab, void **slots,
 	return got;
 }
 
-static struct page *first_partial(struct cache_node *node)
-{
-	for (unsigned bin = 0; bin < SLAB_LISTS; bin++)
-		if (bin != SLAB_FULL && !list_empty(&node->partial[bin]))
-			return container_of(node->partial[bin].next,
-					    struct page, link);
-	return NULL;
-}
-
 /* What the lists of the owner's node have. */
 static unsigned take_locked(struct cache *cache, struct cache_node *node,
 			    unsigned owner, void **slots, unsigned n,
@@ -192,11 +142,15 @@ static unsigned take_locked(struct cache *cache, struct cache_node *node,
 
 		if (*map_entry(page_address(slab)) != entry)
 			set_entries(cache, slab, entry);
+		if (unlikely(slab->flags & PAGE_HOLLOW))
+			hollow_end(cache, slab);
 		got += take_from(cache, slab, slots, n - got, zeroed);
 		node->nr_empty -= empty;
 		set_bin(node, slab, bin_of(cache, slab));
 	}
 	node->nr_out += got;
+	if (node->nr_out > node->peak[0])
+		node->peak[0] = node->nr_out;
 	return got;
 }
 
@@ -276,12 +230,6 @@ static unsigned number(const struct cache *cache, struct page *slab, void *p)
 	return nr;
 }
 
-static bool is_home(struct page *slab, unsigned nr)
-{
-	return nr >= READ_ONCE(slab->slab.fresh) ||
-	       READ_ONCE(bits_of(slab)[nr / 64]) & 1ull << nr % 64;
-}
-
 /* Other objects' bits may change meanwhile; that of one that is out cannot. */
 void slab_check(const struct cache *cache, void *p)
 {
@@ -291,22 +239,15 @@ void slab_check(const struct cache *cache, void *p)
 		refuse("double", cache, p);
 }
 
-static struct cache_node *home_of(const struct cache *cache, const void *p)
-{
-	unsigned entry = READ_ONCE(*map_entry(p));
-
-	return cache_node(cache, owner_node(entry_owner(entry)));
-}
-
 /* Of the objects that are of one node, the first ones; returns how many. */
-static unsigned put(struct cache *cache, void **slots, unsigned n,
+static unsigned put(struct cache *cache, unsigned nid, void **slots, unsigned n,
 		    struct list *surplus)
 {
-	struct cache_node *node = home_of(cache, slots[0]);
+	struct cache_node *node = cache_node(cache, nid);
 	unsigned home = 0, i;
 
 	lock(&node->list_lock, LOCK_LIST);
-	for (i = 0; i < n && home_of(cache, slots[i]) == node; i++) {
+	for (i = 0; i < n && home_of(slots[i]) == nid; i++) {
 		struct page *slab = slab_of(slots[i]);
 		unsigned nr = number(cache, slab, slots[i]), w = nr / 64;
 		uint64_t bit = 1ull << nr % 64, *word = &bits_of(slab)[w];
@@ -319,6 +260,8 @@ static unsigned put(struct cache *cache, void **slots, unsigned n,
 		home++;
 		if (!slab->slab.nr_free++ || w < slab->slab.hint)
 			slab->slab.hint = (uint16_t)w;
+		if (unlikely(slab->slab.bin == SLAB_HELD))
+			continue;
 		if (slab->slab.nr_free == slab->slab.fresh) {
 			/* One is kept: the next sheaf may want it back. */
 			if (node->nr_empty || slab->slab.bin == SLAB_SPARSE) {
@@ -343,8 +286,14 @@ void slab_put(struct cache *cache, struct pcp *pcp, void **slots, unsigned n)
 	unsigned done;
 
 	list_init(&surplus);
-	for (; n; n -= done, slots += done)
-		done = put(cache, slots, n, &surplus);
+	for (; n; n -= done, slots += done) {
+		unsigned nid = home_of(slots[0]);
+		struct cache_node *node = cache_node(cache, nid);
+
+		done = put(cache, nid, slots, n, &surplus);
+		if (unlikely(cache_has_surplus(cache, node)))
+			cache_thin(cache, nid, THIN_NOW_AND_THEN);
+	}
 	free_slabs(cache, &surplus, pcp);
 }
 
@@ -383,82 +332,9 @@ void caches_shrink(void)
 		cache_shrink(&caches[class], NULL);
 }
 
-enum { STEPS = 64 };	/* of fullness, that a plan tells apart */
-
-static unsigned emptiness(const struct cache *cache, const struct page *slab)
-{
-	return at_home(cache, slab) * STEPS / cache->objects;
-}
-
-/* Of the partial slabs: how many are how empty, and what they have at home. */
-static size_t survey(const struct cache *cache, struct cache_node *node,
-		     uint32_t nr[STEPS + 1])
-{
-	size_t home = 0;
-
-	memset(nr, 0, (STEPS + 1) * sizeof(*nr));
-	for (unsigned bin = 0; bin < SLAB_BINS; bin++)
-		for (struct list *l = node->partial[bin].next;
-		     l && l != &node->partial[bin]; l = l->next) {
-			struct page *slab = container_of(l, struct page, link);
-
-			nr[emptiness(cache, slab)]++;
-			home += at_home(cache, slab);
-		}
-	return home;
-}
-
-static size_t plan_locked(struct cache *cache, struct cache_node *node)
-{
-	struct list *sparse = &node->partial[SLAB_SPARSE];
-	uint32_t nr[STEPS + 1];
-	unsigned cut = STEPS;
-	size_t quota, left;
-
-	while (!list_empty(sparse)) {
-		struct page *slab = container_of(sparse->next, struct page,
-						 link);
-
-		set_bin(node, slab, bin_of(cache, slab));
-	}
-	left = quota = survey(cache, node, nr) / cache->objects;
-	while (cut && nr[cut] <= left)
-		left -= nr[cut--];
-	for (unsigned bin = 0; bin < SLAB_BINS; bin++) {
-		struct list *next, *l = node->partial[bin].next;
-
-		for (; l && l != &node->partial[bin]; l = next) {
-			struct page *slab = container_of(l, struct page, link);
-			unsigned step = emptiness(cache, slab);
-
-			next = l->next;
-			if (step < cut || (step == cut && !left) ||
-			    slab->slab.nr_free == slab->slab.fresh)
-				continue;
-			left -= step == cut;
-			set_bin(node, slab, SLAB_SPARSE);
-		}
-	}
-	return quota << (cache->order + topo.page_shift);
-}
-
-size_t cache_plan(struct cache *cache)
-{
-	size_t bytes = 0;
-
-	for (unsigned nid = 0; nid < topo.nodes; nid++) {
-		struct cache_node *node = cache_node(cache, nid);
-
-		lock(&node->list_lock, LOCK_LIST);
-		bytes += plan_locked(cache, node);
-		unlock(&node->list_lock, LOCK_LIST);
-	}
-	return bytes;
-}
-
 void *slab_move(struct cache *cache, struct pcp *pcp, void *p)
 {
-	struct cache_node *node = home_of(cache, p);
+	struct cache_node *node = cache_node(cache, home_of(p));
 	struct page *slab;
 	void *to = NULL;
 

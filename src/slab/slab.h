@@ -28,10 +28,12 @@ enum {
 	SLAB_FULL = SLAB_BINS,	/* nothing at home: on no list */
 	SLAB_SPARSE,		/* to be drained: see cache_plan() */
 	SLAB_LISTS,
+	SLAB_HELD = SLAB_LISTS,	/* on no list while cache_thin() has it */
 	RECIPROCAL_SHIFT = 40,
 	SHEAF_OBJECTS = 126,		/* places of a sheaf of 1 KiB */
 	SHEAF_BUDGET = 32 << 10,	/* bytes of one sheaf; half above 1 KiB */
 	BARN_BUDGET = 64 << 10,	/* bytes of full sheaves of one owner */
+	SURPLUS_MIN = 512 << 10,	/* bytes at home beyond a quarter of what is out */
 	CACHE_SIZE_MAX = 128 << 10,	/* of an object of a named cache */
 };
 
@@ -41,6 +43,11 @@ struct cache_node {
 	uint32_t nr_empty;			/* (L) wholly at home, kept */
 	uint8_t epoch;				/* (C) but in a child of _Fork */
 	uint64_t nr_out;			/* (L) objects not at home */
+	uint64_t peak[2];	/* (L) most out in this period and the last */
+	uint64_t period_start;			/* (L) nanoseconds */
+	uint64_t next_look;			/* (A) nanoseconds */
+	uint64_t pause;				/* (L) between two looks */
+	uint64_t hollow;	/* (A) pages that went back inside slabs */
 	bool keeps_full;	/* (C) slabs with nothing at home are listed too */
 	struct list partial[SLAB_LISTS];	/* (L) of SLAB_FULL: as above */
 	struct barn {
@@ -114,6 +121,29 @@ size_t cache_plan(struct cache *cache);
  * well, or the others have no room left.
  */
 void *slab_move(struct cache *cache, struct pcp *pcp, void *p);
+
+/*
+ * Gives back the pages of partial slabs on which no object lives: a program
+ * that freed nine of ten objects at random has no slab that is empty, and half
+ * of its pages are. What was out lately, and a little more, is left alone;
+ * THIN_ALL leaves nothing. At most some milliseconds; returns how many pages.
+ * Example: 100 slabs of 64 KiB, each with 3 of 60 objects out: 3 of its 16
+ * pages hold something, and 13 go back.
+ */
+enum thin { THIN_NOW_AND_THEN, THIN_NOW, THIN_ALL };
+size_t cache_thin(struct cache *cache, unsigned nid, enum thin how);
+size_t caches_thin(enum thin how);
+
+/* Worth a closer look. No lock: it decides no more than that. */
+static inline bool cache_has_surplus(const struct cache *cache,
+				     const struct cache_node *node)
+{
+	uint64_t out = READ_ONCE(node->nr_out);
+	uint64_t all = READ_ONCE(node->nr_slabs) * (uint64_t)cache->objects;
+
+	return all > out + out / 4 &&
+	       (all - out - out / 4) * cache->size > SURPLUS_MIN;
+}
 
 /* The slabs that are wholly at home go back to their zone. */
 void caches_shrink(void);

@@ -61,13 +61,18 @@ static size_t sum(size_t (*figure)(const struct resident *r))
 	return total;
 }
 
+static size_t hollow(const struct resident *r)
+{
+	return READ_ONCE(r->hollow);
+}
+
 size_t resident_used(const struct resident *r)
 {
 	size_t used = 0;
 
 	for (unsigned i = 0; i < r->nr_zones; i++)
 		used += READ_ONCE(r->zones[i]->used_pages);
-	return used;
+	return used - min_u64(used, hollow(r));
 }
 
 size_t resident_dirty(const struct resident *r)
@@ -113,6 +118,11 @@ size_t residents_dirty(void)
 size_t residents_present(void)
 {
 	return sum(present);
+}
+
+size_t residents_hollow(void)
+{
+	return sum(hollow);
 }
 
 uint64_t residents_refaults(void)
@@ -310,6 +320,12 @@ static size_t batch(void)
 		       (size_t)1 << topo.pageblock_order);
 }
 
+void balance_leave(size_t npages)
+{
+	if (READ_ONCE(balance.idle) == IDLE_NONE && npages > idle_floor())
+		WRITE_ONCE(balance.idle, IDLE_LEFT);
+}
+
 /* Down to target, but no more than so many pages. Returns how many. */
 static size_t reclaim_to(struct resident *r, size_t target, size_t most)
 {
@@ -338,7 +354,8 @@ void zone_balance(struct zone *zone, size_t freed)
 	struct resident *r = zone->resident;
 	size_t dirty = resident_dirty(r), most = batch();
 
-	if (dirty <= slack(resident_used(r)) || !zone_purges(zone))
+	if (dirty <= min_u64(slack(resident_used(r)), idle_floor()) ||
+	    !zone_purges(zone))
 		return;
 	/* The gate is shut then, and many wait: no look at files. */
 	if (READ_ONCE(balance.hold))
@@ -352,8 +369,7 @@ void zone_balance(struct zone *zone, size_t freed)
 			most = max_u64(most, freed);
 		reclaim_to(r, resident_low(r), most);
 	}
-	if (READ_ONCE(balance.idle) == IDLE_NONE && dirty > idle_floor())
-		WRITE_ONCE(balance.idle, IDLE_LEFT);
+	balance_leave(dirty);
 }
 
 /* Memory that went back within this period is wanted after all. */

@@ -30,6 +30,7 @@ struct resident {
 	uint64_t period_start;	/* (A) nanoseconds */
 	size_t least_dirty[2];	/* (A) in this moment and the last */
 	uint64_t moment_start;	/* (A) nanoseconds */
+	size_t hollow;		/* (A) pages in use that have no memory */
 	size_t purged;		/* (A) pages, in this period */
 	uint64_t refaults;	/* (A) of them, taken again within it */
 	uint64_t judged;	/* (A) refaults when the period began */
@@ -99,11 +100,15 @@ void resident_note(struct resident *r);
  */
 size_t zone_reclaim(struct zone *zone, size_t target, size_t most);
 
+/* So much is left behind that somebody should look after it (malloc/idle.c). */
+void balance_leave(size_t npages);
+
 /* Bytes that are kept whatever the program did, in place of 8 MiB and 1/8. */
 void balance_set_slack(size_t bytes);
 
 /* Of all zones together. */
 uint64_t residents_refaults(void);
+size_t residents_hollow(void);
 uint64_t residents_stalls(void);
 size_t residents_used(void);
 size_t residents_dirty(void);

@@ -300,6 +300,24 @@ static void t_wait_ok(pid_t pid, const char *what)
 		t_fail("%s: child %d: %s", what, (int)pid, t_status(st, buf, sizeof(buf)));
 }
 
+/* This program again with one argument, and options more. */
+static void t_again(const char *what, const char *conf)
+{
+	const char *old = getenv("BUDDYMALLOC_CONF");
+	char env[600];
+	pid_t pid;
+
+	snprintf(env, sizeof(env), "%s,%s", conf, old ? old : "");
+	pid = fork();
+	T_CHECK(pid >= 0);
+	if (!pid) {
+		setenv("BUDDYMALLOC_CONF", env, 1);
+		execl("/proc/self/exe", t_name, what, (char *)NULL);
+		_exit(98);
+	}
+	t_wait_ok(pid, what);
+}
+
 /* ---- resident memory, read without allocating ---- */
 static size_t t_rss(void)
 {

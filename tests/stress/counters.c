@@ -208,29 +208,11 @@ static void pressed(void)
 	T_CHECK(after < 4 * MB || !t_rss_counts());
 }
 
-static void run(const char *what, const char *conf)
-{
-	const char *old = getenv("BUDDYMALLOC_CONF");
-	char env[600];
-	pid_t pid;
-
-	snprintf(env, sizeof(env), "%s,%s", conf, old ? old : "");
-	pid = fork();
-	T_CHECK(pid >= 0);
-	if (!pid) {
-		setenv("BUDDYMALLOC_CONF", env, 1);
-		setenv("BM_ROOT", root, 1);
-		execl("/proc/self/exe", "counters", what, (char *)NULL);
-		_exit(98);
-	}
-	t_wait_ok(pid, what);
-}
-
 static void run_group(const char *conf, const char *line, const char *file)
 {
 	put("cgroup", line);
 	put(file, "134217728\n");
-	run("group", conf);
+	t_again("group", conf);
 	put(file, "max\n");
 }
 
@@ -249,11 +231,12 @@ int main(int argc, char **argv)
 						     : (pressed(), 0);
 	}
 	T_CHECK(mkdtemp(root));
+	setenv("BM_ROOT", root, 1);
 	snprintf(conf, sizeof(conf), "sysfs:%s,reclaim:caller", root);
-	run("counts", "reclaim:caller");
-	run("refuses", "hard_limit:64m");
-	run("threads", "reclaim:thread");
-	run("pressed", conf);
+	t_again("counts", "reclaim:caller");
+	t_again("refuses", "hard_limit:64m");
+	t_again("threads", "reclaim:thread");
+	t_again("pressed", conf);
 	run_group(conf, "0::/a/b\n", "fs/cgroup/a/memory.max");
 	run_group(conf, "3:cpu,memory:/a\n",
 		  "fs/cgroup/memory/memory.limit_in_bytes");
