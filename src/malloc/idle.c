@@ -4,10 +4,11 @@
  *        that is there only as long as there is something to give back.
  * Door:  idle_kick() at the end of a slow path that left dirty memory behind.
  * Who:   reclaim:auto: a program that has made threads itself gets one, unless
- *        it could change its user (libc tells every thread of that but ours).
- *        Others may not bear one: unshare and setns fail, a check that the
- *        process has one thread fails, a filter of system calls ends it. They
- *        give back in their own calls. reclaim:thread: all get one.
+ *        it is set-user-ID. Others may not bear one: unshare and setns fail, a
+ *        check that the process has one thread fails, a filter of system calls
+ *        ends it. They give back in their own calls. reclaim:thread: all get
+ *        one. libc tells every thread when the program changes its user, but
+ *        not ours: so it looks each time that it wakes, and goes.
  * Order: NONE -> RUNNING by who starts it, back by the thread itself. What is
  *        left behind sets balance.idle first and looks for a thread then, and
  *        the thread the other way round: one of them sees the other.
@@ -142,6 +143,15 @@ static bool may_end(void)
 	return false;
 }
 
+/* The program has other rights now: another thread would have them, too. */
+static int leave(void)
+{
+	WRITE_ONCE(balance.helper, 0);
+	WRITE_ONCE(balance.idle, IDLE_NONE);
+	store_release(&idle.state, NONE);
+	return 0;
+}
+
 static int work(void *arg)
 {
 	struct rounds was = { 0, 0 };
@@ -150,9 +160,13 @@ static int work(void *arg)
 	(void)arg;
 	ours = 1;
 	os_thread_name("bm-reclaim");
+	if (!os_thread_is_true())
+		return leave();
 	do {
 		for (quiet = 0; quiet < QUIET_ROUNDS; quiet++) {
 			os_sleep(&idle.nap, 0, round_ns);
+			if (!os_thread_is_true())
+				return leave();
 			WRITE_ONCE(balance.idle, IDLE_SEEN);
 			if (!mm_enter())
 				continue;
@@ -169,7 +183,7 @@ static bool wanted(void)
 {
 	switch (conf.reclaim) {
 	case RECLAIM_AUTO:
-		return os_has_threads() && !os_privileged();
+		return os_has_threads() && !os_set_user_id();
 	case RECLAIM_THREAD:
 		return true;
 	default:

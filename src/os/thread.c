@@ -96,11 +96,38 @@ bool os_has_threads(void)
 	       !*(const volatile char *)&__libc_single_threaded;
 }
 
-bool os_privileged(void)
+bool os_set_user_id(void)
 {
-	long uid = syscall(SYS_getuid);
+	return os_secure() || syscall(SYS_getuid) != syscall(SYS_geteuid);
+}
 
-	return os_secure() || !uid || syscall(SYS_geteuid) != uid;
+/* The lines of a status file that say what a thread may do, one behind another. */
+static bool rights(const char *path, char *buf, size_t cap)
+{
+	static const char *const heads[] = { "Uid:", "Gid:", "Groups:", "Cap" };
+	long n = os_read_file(path, buf, cap - 1);
+	char *out = buf, *line, *end;
+
+	if (n <= 0)
+		return false;
+	buf[n] = 0;
+	for (line = buf; (end = strchr(line, '\n')); line = end + 1)
+		for (size_t i = 0; i < ARRAY_SIZE(heads); i++)
+			if (!strncmp(line, heads[i], strlen(heads[i]))) {
+				memmove(out, line, (size_t)(end - line));
+				out += end - line;
+			}
+	*out = 0;
+	return out != buf;
+}
+
+bool os_thread_is_true(void)
+{
+	char program[4096], ours[4096];
+
+	return rights("/proc/self/status", program, sizeof(program)) &&
+	       rights("/proc/thread-self/status", ours, sizeof(ours)) &&
+	       !strcmp(program, ours);
 }
 
 void os_sleep(uint32_t *word, uint32_t value, uint64_t ns)

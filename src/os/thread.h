@@ -31,8 +31,14 @@ void os_thread_child(struct os_thread *thread);
 void os_thread_name(const char *name);
 /* Whether libc says that the program has made threads. */
 bool os_has_threads(void);
-/* Whether the process could change its user: root, or a setuid program. */
-bool os_privileged(void);
+/* Whether the program runs with another user's rights from its start. */
+bool os_set_user_id(void);
+/*
+ * Whether this thread has the rights of the program's first one. libc tells
+ * all threads that it knows when the program changes its user. False where
+ * /proc does not say.
+ */
+bool os_thread_is_true(void);
 void os_sleep(uint32_t *word, uint32_t value, uint64_t ns);
 
 #endif

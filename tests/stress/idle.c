@@ -5,6 +5,7 @@
  * most 5 % of the peak, or of what went. Runs itself with other options.
  */
 #include "../lib/t.h"
+#include <dirent.h>
 
 enum { MB = 1 << 20 };
 
@@ -13,7 +14,8 @@ static long total, seconds = 8;
 static void *sleeper(void *arg)
 {
 	(void)arg;
-	pause();
+	for (;;)
+		pause();
 	return NULL;
 }
 
@@ -32,6 +34,31 @@ static unsigned threads_now(void)
 	at = strstr(buf, "\nThreads:");
 	T_CHECK(at);
 	return (unsigned)atoi(at + 9);
+}
+
+static int threads_of(unsigned uid)
+{
+	DIR *dir = opendir("/proc/self/task");
+	struct dirent *e;
+	int n = 0;
+
+	T_CHECK(dir);
+	while ((e = readdir(dir))) {
+		char path[300], line[200];
+		unsigned is = ~0u;
+		FILE *f;
+
+		snprintf(path, sizeof(path), "/proc/self/task/%s/status", e->d_name);
+		f = e->d_name[0] == '.' ? NULL : fopen(path, "r");
+		while (f && fgets(line, sizeof(line), f))
+			if (sscanf(line, "Uid: %u", &is) == 1)
+				break;
+		if (f)
+			fclose(f);
+		n += is == uid;
+	}
+	closedir(dir);
+	return n;
 }
 
 static long rss_mb(void)
@@ -200,18 +227,43 @@ static void forks(void)
 	pthread_join(th, NULL);
 }
 
+static void leave_behind(unsigned others)
+{
+	for (int i = 0; i < 100 && threads_now() == others; i++) {
+		char *p = malloc(64 * MB);
+
+		memset(p, 1, 64 * MB);
+		free(p);
+		usleep(i ? 100000 : 0);
+	}
+	T_CHECK(threads_now() == others + 1, "no thread");
+}
+
+/* No thread keeps the rights that the program had before. */
+static int drops(unsigned others)
+{
+	leave_behind(others);
+	T_CHECK(!setresgid(65534, 65534, 65534) &&
+		!setresuid(65534, 65534, 65534));
+	for (int i = 0; i < 100 && threads_of(0); i++)
+		usleep(100000);
+	T_CHECK(!threads_of(0), "root's thread stays");
+	leave_behind(others);
+	T_CHECK(!threads_of(0), "root's thread again");
+	return 0;
+}
+
 static int child(const char *mode)
 {
 	bool multi = strstr(mode, "multi"), thread = strstr(mode, "thread");
 	unsigned others = 1 + multi;
 	pthread_t th;
 
-	if (strstr(mode, "user") && (setresgid(65534, 65534, 65534) ||
-				     setresuid(65534, 65534, 65534)))
-		t_skip("cannot become another user");
 	if (multi)
 		T_CHECK(!pthread_create(&th, NULL, sleeper, NULL));
 	T_CHECK(threads_now() == others);
+	if (strstr(mode, "drops"))
+		return drops(others);
 	all_goes("blocks of 1 MiB", MB, others, thread);
 	all_goes("objects", 0, others, thread);
 	if (thread)
@@ -255,7 +307,9 @@ int main(int argc, char **argv)
 		t_skip("the resident size is not ours alone");
 	run("reclaim:thread", "thread");
 	run("reclaim:thread", "thread multi");
-	run("reclaim:auto", geteuid() ? "thread multi" : "thread multi user");
+	run("reclaim:auto", "thread multi");
+	if (!geteuid())
+		run("reclaim:auto", "thread multi drops");
 	run("reclaim:auto", "single");
 	run("reclaim:caller", "multi");
 	return t_done();
