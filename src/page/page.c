@@ -90,14 +90,29 @@ bool pages_commit(pfn_t from, pfn_t to)
 	       os_commit(pfn_address(from), (to - from) << topo.page_shift);
 }
 
-void window_cut(pfn_t from, pfn_t to)
+/* [*from, *to): the whole pages of descriptors of so many pages. */
+static bool desc_pages(pfn_t first, pfn_t last, size_t *from, size_t *to)
 {
 	unsigned desc = topo.page_shift - PAGE_DESC_SHIFT;
-	size_t page = page_bytes();
-	size_t lo = align_up(from << desc, page);
-	size_t hi = align_down(to << desc, page);
+
+	*from = align_up(first << desc, page_bytes());
+	*to = align_down(last << desc, page_bytes());
+	return *from < *to;
+}
+
+void pages_forget(pfn_t first, pfn_t last)
+{
+	size_t from, to;
+
+	if (desc_pages(first + 1, last, &from, &to))
+		os_purge(window.vmemmap + from, to - from);
+}
+
+void window_cut(pfn_t from, pfn_t to)
+{
+	size_t lo, hi;
 
 	os_unmap(pfn_address(from), (to - from) << topo.page_shift);
-	if (hi > lo)
+	if (desc_pages(from, to, &lo, &hi))
 		os_unmap(window.vmemmap + lo, hi - lo);
 }

@@ -116,6 +116,11 @@ bool window_init(size_t wanted);
 bool pages_commit(pfn_t from, pfn_t to);
 /* Only what describes them: the memory is somebody else's. */
 bool pages_describe(pfn_t from, pfn_t to);
+/*
+ * Of the block that is all of them only the first descriptor means anything:
+ * the others may go back to zero, and their memory to the system.
+ */
+void pages_forget(pfn_t first, pfn_t last);
 /* Forgets the address space behind a pfn: it goes back to the process. */
 void window_cut(pfn_t from, pfn_t to);
 

@@ -211,18 +211,22 @@ static uint32_t barn_take(const struct cache *cache, unsigned owner)
  * Slabs that are nearly all at home, for 2 MiB and more: a program that frees
  * what it had, in any order. Then each object that a cache keeps may hold a
  * slab, and nobody may ever come and take it out: 252 objects of a class in
- * two sheaves are 252 slabs, 16 MiB. So objects go home, but for a few.
+ * two sheaves are 252 slabs, 16 MiB. So objects go home, but for a few. When
+ * the whole heap goes four slabs are enough: there are forty classes.
  */
-enum { SPARSE_BYTES = 2 << 20, SPARSE_SHEAF = 8 };
+enum { SPARSE_BYTES = 2 << 20, EBB_BYTES = 256 << 10, SPARSE_SHEAF = 8 };
 
 static bool sparse(const struct cache *cache, unsigned owner)
 {
-	const struct cache_node *node = cache_node(cache, owner_node(owner));
+	unsigned nid = owner_node(owner);
+	const struct cache_node *node = cache_node(cache, nid);
 	uint64_t slabs = READ_ONCE(node->nr_slabs);
+	uint64_t bytes = slabs << (cache->order + topo.page_shift);
 
-	return unlikely(slabs << (cache->order + topo.page_shift) >
-			SPARSE_BYTES) &&
-	       READ_ONCE(node->nr_out) < slabs * cache->objects / 4;
+	return bytes > EBB_BYTES &&
+	       READ_ONCE(node->nr_out) < slabs * cache->objects / 4 &&
+	       (bytes > SPARSE_BYTES ||
+		resident_ebbs(node_of(nid)->zones[0].resident));
 }
 
 /*

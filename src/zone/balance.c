@@ -158,9 +158,22 @@ static size_t slack(size_t used)
 	return (MIB(8) >> topo.page_shift) + used / 8;
 }
 
+static size_t peak(const struct resident *r)
+{
+	return max_u64(READ_ONCE(r->peak[0]), READ_ONCE(r->peak[1]));
+}
+
+bool resident_ebbs(const struct resident *r)
+{
+	size_t lately = peak(r);
+
+	return lately > MIB(64) >> topo.page_shift &&
+	       resident_used(r) < lately / 4;
+}
+
 static size_t wanted(const struct resident *r, size_t used)
 {
-	size_t lately = max_u64(READ_ONCE(r->peak[0]), READ_ONCE(r->peak[1]));
+	size_t lately = peak(r);
 	size_t more = lately > used ? lately - used : 0;
 
 	if (unlikely(READ_ONCE(quota.tight)))
@@ -481,6 +494,9 @@ size_t zone_reclaim(struct zone *zone, size_t target, size_t most)
 			return done;
 		purged = os_purge(page_address(page),
 				  (size_t)1 << (order + topo.page_shift));
+		if (purged && order >= topo.pageblock_order)
+			pages_forget(pfn_of(page),
+				     pfn_of(page) + ((pfn_t)1 << order));
 		zone_put_back(zone, page, purged ? CLEAN : DIRTY);
 		if (!purged)
 			return done;

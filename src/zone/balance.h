@@ -68,6 +68,8 @@ extern struct balance balance __attribute__((visibility("hidden")));
 void resident_add(struct resident *r, struct zone *zone);
 
 size_t resident_used(const struct resident *r);
+/* Three quarters of a heap of some size went away just now. */
+bool resident_ebbs(const struct resident *r);
 size_t resident_dirty(const struct resident *r);
 
 /*
