@@ -26,6 +26,11 @@
 #define noinline __attribute__((__noinline__))
 #define cold __attribute__((__cold__, __noinline__))
 #define always_inline inline __attribute__((always_inline))
+/*
+ * Of tables that few programs touch: they lie behind all other data, which so
+ * shares few pages (SHARED in Makefile.am).
+ */
+#define set_apart __attribute__((section(".bss.set_apart")))
 #define aligned_to(n) __attribute__((aligned(n)))
 #define BM_EXPORT __attribute__((visibility("default")))
 

@@ -171,7 +171,7 @@ static void parse(const char *s, const char *where, bool files)
 
 static void parse_file(const char *path, size_t len)
 {
-	static char buf[4096];
+	static char buf[4096] set_apart;
 	char name[256];
 	long n;
 

@@ -24,7 +24,7 @@ static uint64_t places_used;			/* (A) */
 static struct mapping {
 	char *base;	/* (A) NULL: free; 1: being filled */
 	size_t bytes;
-} mappings[MAPPINGS];
+} mappings[MAPPINGS] set_apart;
 static uint64_t calls;				/* (A) */
 
 uint64_t nested_calls(void)

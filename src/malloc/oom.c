@@ -21,7 +21,7 @@ static struct shrinker {
 	size_t (*count)(void *arg);		/* (guest claimed) */
 	size_t (*scan)(size_t nr, void *arg);	/* (guest claimed) */
 	void *arg;				/* (guest claimed) */
-} shrinkers[SHRINKERS];
+} shrinkers[SHRINKERS] set_apart;
 
 /*
  * Function and argument change together: each pair has a place of its own,
@@ -30,7 +30,7 @@ static struct shrinker {
 static struct handler {
 	int (*fn)(size_t bytes, void *arg);
 	void *arg;
-} handlers[HANDLERS];
+} handlers[HANDLERS] set_apart;
 static struct handler *handler;		/* (A) */
 static uint32_t next_handler;		/* (A) */
 

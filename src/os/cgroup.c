@@ -18,7 +18,7 @@ struct dir {
 static size_t read_in(const struct dir *dir, const char *name, char *text,
 		      size_t cap)
 {
-	static char path[PATH_BYTES + 64];
+	static char path[PATH_BYTES + 64] set_apart;
 	size_t len = strlen(dir->path);
 	long n;
 
@@ -128,8 +128,8 @@ static bool each_dir(const char *groups, const char *mount,
 {
 	static const char *const v1[] = { "/memory", NULL };
 	static const char *const v2[] = { "", "/unified", NULL };
-	static char text[4096];
-	static struct dir dir;
+	static char text[4096] set_apart;
+	static struct dir dir set_apart;
 	long n = os_read_file(groups, text, sizeof(text) - 1);
 
 	text[n > 0 ? n : 0] = 0;

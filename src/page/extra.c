@@ -6,7 +6,7 @@
 #include "base/print.h"
 #include "os/os.h"
 
-struct extra extras[EXTRAS_MAX];
+struct extra extras[EXTRAS_MAX] set_apart;
 uint32_t nr_extras;
 
 /*

@@ -18,7 +18,7 @@ static struct hook {
 	unsigned events;		/* (guest claimed), as all below */
 	bm_hook_fn *before, *after;
 	void *arg;
-} hooks[HOOKS];
+} hooks[HOOKS] set_apart;
 static uint32_t nr_hooks;	/* (A) places up to the last live one */
 
 int hooks_add(unsigned events, bm_hook_fn *before, bm_hook_fn *after, void *arg)

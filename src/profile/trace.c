@@ -25,7 +25,7 @@ static struct {
 	uint32_t threads;	/* (T) seen so far */
 	unsigned nr;		/* (T) records in memory */
 	struct record records[2048];	/* (T) 64 KiB */
-} file;	/* zeros, so that it takes no room in the file of the library */
+} file set_apart;	/* zeros, so that it takes no room in the file of the library */
 
 static void write_out(void)
 {

@@ -10,7 +10,7 @@
  * The numbers below 1,024 of a list come first and take 2.7 KB at most
  * ("0-1,3-4,..."); 1,024 distances of three digits take 4 KB.
  */
-static char buf[4608];
+static char buf[4608] set_apart;
 static const char *top = "/sys";
 
 void sysfs_root(const char *root)

@@ -114,7 +114,7 @@ static void read_node(unsigned id, bool has_memory, bool has_cpus,
  */
 static void read_distances(unsigned nr_online)
 {
-	static uint8_t row[IDS_MAX];
+	static uint8_t row[IDS_MAX] set_apart;
 
 	for (unsigned i = 0; i < seen.all; i++) {
 		unsigned n = sysfs_node_distances(seen.id[i], row, IDS_MAX);

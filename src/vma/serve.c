@@ -95,7 +95,7 @@ static struct {
 	size_t peak[2];			/* (V) bytes, in this period and the last */
 	uint64_t period_start;		/* (V) */
 	uint64_t asked, taken;		/* (V) */
-} serve;
+} serve set_apart;
 
 static struct stock stock;	/* pages: (V) to write */
 

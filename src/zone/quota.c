@@ -99,7 +99,7 @@ static void find_sources(struct sources *s)
  * it falls to may have a small stack. No fork is between: it waits for slots.
  */
 static uint32_t looking;	/* (A) */
-static struct sources from;	/* (looking) */
+static struct sources from set_apart;	/* (looking) */
 
 static bool look_begins(void)
 {
