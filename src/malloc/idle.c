@@ -95,7 +95,7 @@ static size_t thin(void)
 		uint32_t nr;
 		struct slot *slot = slot_enter(&nr);
 
-		n = caches_thin(THIN_NOW);
+		n = caches_thin(NID_ANY, THIN_NOW);
 		slot_exit(slot);
 		done += n;
 	} while (n && ++pieces < PIECES);

@@ -33,7 +33,7 @@ static bool drain(void)
 	mm_drain();
 	rest = residents_used();
 	slot = slot_enter(&nr);
-	caches_thin(THIN_ALL);
+	caches_thin(NID_ANY, THIN_ALL);
 	quota_keep();
 	slot_exit(slot);
 	return vma_release() || rest < used;

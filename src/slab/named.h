@@ -32,8 +32,6 @@ struct magazine {
 	void *objects[MAGAZINE_OBJECTS];	/* (S) the last is the next */
 };
 
-enum { NID_ANY = -1 };	/* the slot's own, first */
-
 /*
  * Lays out a cache in zeroed memory, whose nodes and magazines (one for each of
  * percpu.nr_slots, or NULL: every call then goes to a slab) are set already.

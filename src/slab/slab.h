@@ -23,6 +23,8 @@
 #include "slab/class.h"
 #include "slab/owner.h"
 
+enum { NID_ANY = -1 };	/* in place of a node: all; the slot's own, first */
+
 enum {
 	SLAB_BINS = 4,		/* partial lists: < 1/4 free, ..., < 4/4 */
 	SLAB_FULL = SLAB_BINS,	/* nothing at home: on no list */
@@ -132,7 +134,8 @@ void *slab_move(struct cache *cache, struct pcp *pcp, void *p);
  */
 enum thin { THIN_NOW_AND_THEN, THIN_NOW, THIN_ALL };
 size_t cache_thin(struct cache *cache, unsigned nid, enum thin how);
-size_t caches_thin(enum thin how);
+/* All classes, of one node or of all (NID_ANY). */
+size_t caches_thin(int nid, enum thin how);
 
 /* Worth a closer look. No lock: it decides no more than that. */
 static inline bool cache_has_surplus(const struct cache *cache,

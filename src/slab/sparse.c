@@ -311,17 +311,19 @@ size_t cache_thin(struct cache *cache, unsigned nid, enum thin how)
 	return done;
 }
 
-size_t caches_thin(enum thin how)
+size_t caches_thin(int nid, enum thin how)
 {
+	unsigned from = nid == NID_ANY ? 0 : (unsigned)nid;
+	unsigned to = nid == NID_ANY ? topo.nodes : from + 1;
 	size_t done = 0;
 
 	for (unsigned class = 1; class < NR_CLASSES; class++)
-		for (unsigned nid = 0; nid < topo.nodes; nid++) {
+		for (unsigned i = from; i < to; i++) {
 			struct cache *cache = &caches[class];
-			struct cache_node *node = cache_node(cache, nid);
 
-			if (how == THIN_ALL || cache_has_surplus(cache, node))
-				done += cache_thin(cache, nid, how);
+			if (how == THIN_ALL ||
+			    cache_has_surplus(cache, cache_node(cache, i)))
+				done += cache_thin(cache, i, how);
 		}
 	return done;
 }
