@@ -219,9 +219,10 @@ unsigned slab_take(struct cache *cache, unsigned owner, struct pcp *pcp,
 }
 
 /* The number of p in its slab; fatal when p is not where an object starts. */
-static unsigned number(const struct cache *cache, struct page *slab, void *p)
+static always_inline unsigned number(const struct cache *cache, uintptr_t start,
+				     void *p)
 {
-	size_t offset = (size_t)((char *)p - (char *)page_address(slab));
+	size_t offset = (uintptr_t)p - start;
 	unsigned nr = (unsigned)(offset * cache->reciprocal >>
 				 RECIPROCAL_SHIFT);
 
@@ -234,9 +235,37 @@ static unsigned number(const struct cache *cache, struct page *slab, void *p)
 void slab_check(const struct cache *cache, void *p)
 {
 	struct page *slab = slab_of(p);
+	uintptr_t start = (uintptr_t)page_address(slab);
 
-	if (unlikely(is_home(slab, number(cache, slab, p))))
+	if (unlikely(is_home(slab, number(cache, start, p))))
 		refuse("double", cache, p);
+}
+
+/*
+ * Of the objects the first ones, which are of one slab: what is freed in the
+ * order in which it was allocated has many of a kind. Returns how many.
+ */
+static unsigned put_run(const struct cache *cache, struct page *slab,
+			void **slots, unsigned n)
+{
+	uintptr_t start = (uintptr_t)page_address(slab);
+	size_t bytes = page_bytes() << cache->order;
+	unsigned fresh = slab->slab.fresh, lowest = UINT16_MAX, i;
+	uint64_t *bits = bits_of(slab);
+
+	for (i = 0; i < n && (uintptr_t)slots[i] - start < bytes; i++) {
+		unsigned nr = number(cache, start, slots[i]), w = nr / 64;
+		uint64_t bit = 1ull << nr % 64;
+
+		if (unlikely(nr >= fresh || bits[w] & bit))
+			refuse("double", cache, slots[i]);
+		bits[w] |= bit;
+		lowest = w < lowest ? w : lowest;
+	}
+	if (!slab->slab.nr_free || lowest < slab->slab.hint)
+		slab->slab.hint = (uint16_t)lowest;
+	slab->slab.nr_free += (uint16_t)i;
+	return i;
 }
 
 /* Of the objects that are of one node, the first ones; returns how many. */
@@ -244,22 +273,17 @@ static unsigned put(struct cache *cache, unsigned nid, void **slots, unsigned n,
 		    struct list *surplus)
 {
 	struct cache_node *node = cache_node(cache, nid);
-	unsigned home = 0, i;
+	unsigned home = 0, i = 0, run;
 
 	lock(&node->list_lock, LOCK_LIST);
-	for (i = 0; i < n && home_of(slots[i]) == nid; i++) {
+	for (; i < n && home_of(slots[i]) == nid; i += run) {
 		struct page *slab = slab_of(slots[i]);
-		unsigned nr = number(cache, slab, slots[i]), w = nr / 64;
-		uint64_t bit = 1ull << nr % 64, *word = &bits_of(slab)[w];
 
+		run = 1;
 		if (unlikely(slab->epoch != node->epoch))
 			continue;
-		if (unlikely(nr >= slab->slab.fresh || *word & bit))
-			refuse("double", cache, slots[i]);
-		*word |= bit;
-		home++;
-		if (!slab->slab.nr_free++ || w < slab->slab.hint)
-			slab->slab.hint = (uint16_t)w;
+		run = put_run(cache, slab, slots + i, n - i);
+		home += run;
 		if (unlikely(slab->slab.bin == SLAB_HELD))
 			continue;
 		if (slab->slab.nr_free == slab->slab.fresh) {
