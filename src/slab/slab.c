@@ -93,40 +93,37 @@ void free_slabs(struct cache *cache, struct list *slabs, struct pcp *pcp)
 	}
 }
 
-static char *object(const struct cache *cache, struct page *slab, unsigned nr)
-{
-	return (char *)page_address(slab) + (size_t)nr * cache->size;
-}
-
 /* Objects of one slab, lowest address first; returns how many. */
 static unsigned take_from(struct cache *cache, struct page *slab, void **slots,
 			  unsigned n, bool *zeroed)
 {
+	char *start = page_address(slab), *p;
+	size_t size = cache->size;
 	uint64_t *bits = bits_of(slab);
-	unsigned words = (slab->slab.fresh + 63u) / 64, w = slab->slab.hint;
-	unsigned got = 0;
+	unsigned w = slab->slab.hint, free = slab->slab.nr_free, left = n, more;
 
-	while (got < n && slab->slab.nr_free) {
-		uint64_t word;
+	while (left && free) {
+		uint64_t word = bits[w];
+		unsigned was = left;
 
-		DEBUG_ON(w >= words);
-		word = bits[w];
-		for (; word && got < n; word &= word - 1, got++)
-			slots[n - 1 - got] = object(cache, slab,
-				w * 64 + (unsigned)__builtin_ctzll(word));
-		slab->slab.nr_free -=
-			(uint16_t)__builtin_popcountll(bits[w] & ~word);
+		DEBUG_ON(w >= (slab->slab.fresh + 63u) / 64);
+		for (; word && left; word &= word - 1)
+			slots[--left] = start + size * (w * 64 +
+					(unsigned)__builtin_ctzll(word));
+		free -= was - left;
 		bits[w] = word;
-		if (!word)
-			w++;
+		w += !word;
 	}
+	slab->slab.nr_free = (uint16_t)free;
 	slab->slab.hint = (uint16_t)w;
-	(void)words;
 	if (zeroed)
-		*zeroed = !got && slab->slab.zeroed;
-	for (; got < n && slab->slab.fresh < cache->objects; got++)
-		slots[n - 1 - got] = object(cache, slab, slab->slab.fresh++);
-	return got;
+		*zeroed = left == n && slab->slab.zeroed;
+	p = start + size * slab->slab.fresh;
+	more = (unsigned)min_u64(left, cache->objects - slab->slab.fresh);
+	slab->slab.fresh += (uint16_t)more;
+	for (; more; more--, p += size)
+		slots[--left] = p;
+	return n - left;
 }
 
 /* What the lists of the owner's node have. */
@@ -218,17 +215,17 @@ unsigned slab_take(struct cache *cache, unsigned owner, struct pcp *pcp,
 	return got;
 }
 
-/* The number of p in its slab; fatal when p is not where an object starts. */
-static always_inline unsigned number(const struct cache *cache, uintptr_t start,
+/* The number of the object that starts there; fatal when none does. */
+static always_inline unsigned number(const struct cache *cache, size_t size,
+				     uint64_t reciprocal, uintptr_t start,
 				     void *p)
 {
 	size_t offset = (uintptr_t)p - start;
-	unsigned nr = (unsigned)(offset * cache->reciprocal >>
-				 RECIPROCAL_SHIFT);
+	size_t nr = offset * reciprocal >> RECIPROCAL_SHIFT;
 
-	if (unlikely(nr * (size_t)cache->size != offset))
+	if (unlikely(nr * size != offset))
 		refuse("misaligned", cache, p);
-	return nr;
+	return (unsigned)nr;
 }
 
 /* Other objects' bits may change meanwhile; that of one that is out cannot. */
@@ -237,7 +234,8 @@ void slab_check(const struct cache *cache, void *p)
 	struct page *slab = slab_of(p);
 	uintptr_t start = (uintptr_t)page_address(slab);
 
-	if (unlikely(is_home(slab, number(cache, start, p))))
+	if (unlikely(is_home(slab, number(cache, cache->size,
+					   cache->reciprocal, start, p))))
 		refuse("double", cache, p);
 }
 
@@ -251,10 +249,12 @@ static unsigned put_run(const struct cache *cache, struct page *slab,
 	uintptr_t start = (uintptr_t)page_address(slab);
 	size_t bytes = page_bytes() << cache->order;
 	unsigned fresh = slab->slab.fresh, lowest = UINT16_MAX, i;
-	uint64_t *bits = bits_of(slab);
+	uint64_t *bits = bits_of(slab), reciprocal = cache->reciprocal;
+	size_t size = cache->size;
 
 	for (i = 0; i < n && (uintptr_t)slots[i] - start < bytes; i++) {
-		unsigned nr = number(cache, start, slots[i]), w = nr / 64;
+		unsigned nr = number(cache, size, reciprocal, start, slots[i]);
+		unsigned w = nr / 64;
 		uint64_t bit = 1ull << nr % 64;
 
 		if (unlikely(nr >= fresh || bits[w] & bit))
@@ -399,6 +399,11 @@ void cache_release(struct cache *cache, struct pcp *pcp)
 		unlock(&node->list_lock, LOCK_LIST);
 	}
 	free_slabs(cache, &slabs, pcp);
+}
+
+static char *object(const struct cache *cache, struct page *slab, unsigned nr)
+{
+	return (char *)page_address(slab) + (size_t)nr * cache->size;
 }
 
 /* Objects of one list that are out; how many are in out[] by now. */
