@@ -24,6 +24,8 @@ enum reclaim_mode {
 	RECLAIM_OFF,
 };
 
+enum deepbind_mode { DEEPBIND_IGNORE, DEEPBIND_KEEP };
+
 enum mmap_mode { MMAP_OFF, MMAP_TRACK, MMAP_PLACE, MMAP_SERVE };
 
 enum hugepages_mode {
@@ -42,6 +44,7 @@ struct conf {
 	uint32_t hugepages;	/* enum hugepages_mode */
 	uint32_t reclaim;	/* enum reclaim_mode */
 	uint32_t mmap;		/* enum mmap_mode */
+	uint32_t deepbind;	/* enum deepbind_mode */
 	uint32_t debug;		/* 1: print the start-up stages */
 	uint32_t help;		/* 1: print the options */
 	size_t limit;		/* bytes resident, soft; 0: none */
