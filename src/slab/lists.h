@@ -86,7 +86,9 @@ static inline bool is_home(struct page *slab, unsigned nr)
 /* The node of the slab that p lies in. */
 static inline unsigned home_of(const void *p)
 {
-	return owner_node(entry_owner(READ_ONCE(*map_entry(p))));
+	return topo.nodes == 1
+		       ? 0
+		       : owner_node(entry_owner(READ_ONCE(*map_entry(p))));
 }
 
 /* From now on any of its pages may have memory again. */
