@@ -28,7 +28,8 @@ enum {
 	/* Slow calls in a round: fewer are rest, more are worth a drain. */
 	REST_CALLS = 16,
 	WORTH_CALLS = 1000,
-	PIECES = 16,	/* of slabs, in a round */
+	PIECES = 16,	/* of a class's slabs, in a round */
+	LEAVES = 3,	/* for other rights; then there is no thread any more */
 };
 static const uint64_t round_ns = 500000000;
 
@@ -37,6 +38,7 @@ static struct {
 	uint32_t state;		/* (A) */
 	uint32_t nap;		/* a futex word that nobody wakes */
 	uint32_t refused;	/* (A) no thread can be had */
+	uint32_t left;		/* (who is RUNNING) threads that had to go */
 	uint32_t pid;		/* (C) whose process this is */
 	uint64_t started;	/* (A) threads, ever */
 	struct os_thread thread;	/* (who made it RUNNING) */
@@ -86,19 +88,31 @@ static size_t give_back(size_t surplus, size_t npages)
 }
 
 /* What nobody wants inside slabs, a little at a time as well. */
-static size_t thin(void)
+static size_t thin_class(struct cache *cache, unsigned nid)
 {
-	size_t done = 0, n;
-	int pieces = 0;
+	size_t done = 0, n = 1;
 
-	do {
+	for (int i = 0; i < PIECES && n; i++) {
 		uint32_t nr;
-		struct slot *slot = slot_enter(&nr);
+		struct slot *slot;
 
-		n = caches_thin(NID_ANY, THIN_NOW);
+		if (!cache_has_surplus(cache, cache_node(cache, nid)))
+			break;
+		slot = slot_enter(&nr);
+		n = cache_thin(cache, nid, THIN_NOW, SIZE_MAX);
 		slot_exit(slot);
 		done += n;
-	} while (n && ++pieces < PIECES);
+	}
+	return done;
+}
+
+static size_t thin(void)
+{
+	size_t done = 0;
+
+	for (unsigned class = 1; class < NR_CLASSES; class++)
+		for (unsigned nid = 0; nid < topo.nodes; nid++)
+			done += thin_class(&caches[class], nid);
 	return done;
 }
 
@@ -143,11 +157,17 @@ static bool may_end(void)
 	return false;
 }
 
-/* The program has other rights now: another thread would have them, too. */
+/*
+ * The program has other rights now. Another thread would have them, too; but
+ * where its threads differ among themselves, or nobody can tell, it would not
+ * help to try for ever.
+ */
 static int leave(void)
 {
+	if (++idle.left == LEAVES)
+		idle.refused = 1;
 	WRITE_ONCE(balance.helper, 0);
-	WRITE_ONCE(balance.idle, IDLE_NONE);
+	WRITE_ONCE(balance.idle, IDLE_SEEN);
 	store_release(&idle.state, NONE);
 	return 0;
 }

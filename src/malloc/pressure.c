@@ -31,9 +31,9 @@ static bool drain(void)
 	struct slot *slot;
 
 	mm_drain();
-	rest = residents_used();
 	slot = slot_enter(&nr);
-	caches_thin(NID_ANY, THIN_ALL);
+	caches_thin(NID_ANY, SIZE_MAX);
+	rest = residents_used();
 	quota_keep();
 	slot_exit(slot);
 	return vma_release() || rest < used;

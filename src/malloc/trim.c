@@ -121,13 +121,13 @@ static size_t purge(int nid, size_t npages)
 	return done;
 }
 
-static size_t thin(int nid)
+static size_t thin(int nid, size_t npages)
 {
 	size_t done;
 	uint32_t nr;
 	struct slot *slot = slot_enter(&nr);
 
-	done = caches_thin(nid, THIN_ALL);
+	done = caches_thin(nid, npages);
 	slot_exit(slot);
 	return done;
 }
@@ -143,7 +143,7 @@ size_t mm_reclaim(int nid, size_t npages, bool deep)
 			mm_drain();
 		done = purge(nid, npages);
 		if (deep && done < npages)
-			done += thin(nid);
+			done += thin(nid, npages - done);
 	}
 	mm_leave();
 	return done;
@@ -164,7 +164,7 @@ int mm_trim(void)
 			resident_forget_peaks(nodes.zones[i]->resident);
 			pages += zone_reclaim(nodes.zones[i], 0, SIZE_MAX);
 		}
-		pages += caches_thin(NID_ANY, THIN_ALL);
+		pages += caches_thin(NID_ANY, SIZE_MAX);
 		for (unsigned i = 0; i < nodes.nr_zones; i++)
 			zone_shrink(nodes.zones[i]);
 		slot_exit(slot);

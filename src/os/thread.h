@@ -35,8 +35,8 @@ bool os_has_threads(void);
 bool os_set_user_id(void);
 /*
  * Whether this thread has the rights of the program's first one. libc tells
- * all threads that it knows when the program changes its user. False where
- * /proc does not say.
+ * all threads that it knows when the program changes its user. Where /proc does
+ * not say: whether it has no rights that anybody could drop.
  */
 bool os_thread_is_true(void);
 void os_sleep(uint32_t *word, uint32_t value, uint64_t ns);

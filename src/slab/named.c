@@ -144,7 +144,7 @@ static void shrink(struct cache *cache, void *arg)
 	named_flush(cache, NULL);
 	cache_shrink(cache, NULL);
 	for (unsigned nid = 0; nid < topo.nodes; nid++)
-		cache_thin(cache, nid, THIN_ALL);
+		cache_thin(cache, nid, THIN_ALL, SIZE_MAX);
 }
 
 void named_shrink(void)

@@ -123,6 +123,8 @@ bool percpu_init(unsigned cpus, enum percpu_mode wanted)
 	if (wanted == PERCPU_RSEQ)
 		percpu.can_fence = os_rseq_fence_register();
 	percpu.mode = percpu.home_mode = wanted;
+	if (wanted <= PERCPU_LOCKED)
+		percpu.usable_cpus = os_cpus_usable();
 	percpu.nr_slots = cpus;
 	/* Without rseq a slot is only a lock to spread over; a node has two. */
 	if (wanted <= PERCPU_LOCKED)
@@ -179,7 +181,8 @@ static bool usable(uint32_t nr)
 /*
  * Now and then, when all slots in use were busy, one more is taken, but no
  * more than two for each CPU that there is to run on: beyond that a slot is
- * busy because its thread is not running, and more slots only cache more.
+ * busy because its thread is not running, and more slots only cache more. What
+ * the program might use at its start counts, since threads get bound later.
  */
 static bool take_one_more(uint32_t active)
 {
@@ -188,7 +191,7 @@ static bool take_one_more(uint32_t active)
 	return active < percpu.nr_slots &&
 	       __atomic_add_fetch(&crowded, 1, __ATOMIC_RELAXED) %
 			       (64 * active) == 0 &&
-	       active / 2 < os_cpus_usable();
+	       active / 2 < max_u64(percpu.usable_cpus, os_cpus_usable());
 }
 
 /* The node that the thread runs on; another by the time that it is used. */

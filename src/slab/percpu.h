@@ -60,6 +60,7 @@ struct percpu {
 	char *nil;		/* (C) the nil rows */
 	struct slot *slots;	/* (C) */
 	uint32_t nr_slots;	/* (C) */
+	uint32_t usable_cpus;	/* (C) at the start, without rseq */
 	uint32_t mode;		/* (all slots stopped) enum percpu_mode */
 	uint32_t home_mode;	/* (C) what mode is when nothing diverts */
 	uint32_t can_fence;	/* (C) other CPUs' sheaves can be taken */

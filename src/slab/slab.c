@@ -5,6 +5,7 @@
 
 #include "base/print.h"
 #include "os/os.h"
+#include "zone/quota.h"
 
 struct cache caches[NR_CLASSES];
 
@@ -126,10 +127,28 @@ static unsigned take_from(struct cache *cache, struct page *slab, void **slots,
 	return n - left;
 }
 
+/* What happened to pages that had gone: they were wanted again, or refused. */
+struct refill {
+	bool done, refused;
+};
+
+/* The slab's pages may have memory again, if the limits have room for it. */
+static bool refill(struct cache *cache, struct page *slab,
+		   struct refill *refill)
+{
+	if (!quota_admits(hollow_of(cache, slab)->pages)) {
+		refill->refused = true;
+		return false;
+	}
+	hollow_end(cache, slab);
+	refill->done = true;
+	return true;
+}
+
 /* What the lists of the owner's node have. */
 static unsigned take_locked(struct cache *cache, struct cache_node *node,
 			    unsigned owner, void **slots, unsigned n,
-			    bool *zeroed)
+			    bool *zeroed, struct refill *refilled)
 {
 	unsigned got = 0, entry = owner << CLASS_BITS | cache->class;
 	struct page *slab;
@@ -137,10 +156,11 @@ static unsigned take_locked(struct cache *cache, struct cache_node *node,
 	while (got < n && (slab = first_partial(node))) {
 		bool empty = slab->slab.nr_free == slab->slab.fresh;
 
+		if (unlikely(slab->flags & PAGE_HOLLOW) &&
+		    !refill(cache, slab, refilled))
+			break;
 		if (*map_entry(page_address(slab)) != entry)
 			set_entries(cache, slab, entry);
-		if (unlikely(slab->flags & PAGE_HOLLOW))
-			hollow_end(cache, slab);
 		got += take_from(cache, slab, slots, n - got, zeroed);
 		node->nr_empty -= empty;
 		set_bin(node, slab, bin_of(cache, slab));
@@ -152,14 +172,18 @@ static unsigned take_locked(struct cache *cache, struct cache_node *node,
 }
 
 static unsigned take(struct cache *cache, unsigned owner, void **slots,
-		     unsigned n, bool *zeroed)
+		     unsigned n, bool *zeroed, bool *refused)
 {
 	struct cache_node *node = cache_node(cache, owner_node(owner));
+	struct refill refilled = { false, false };
 	unsigned got;
 
 	lock(&node->list_lock, LOCK_LIST);
-	got = take_locked(cache, node, owner, slots, n, zeroed);
+	got = take_locked(cache, node, owner, slots, n, zeroed, &refilled);
 	unlock(&node->list_lock, LOCK_LIST);
+	if (unlikely(refilled.done))
+		quota_keep();
+	*refused |= refilled.refused;
 	return got;
 }
 
@@ -183,14 +207,15 @@ static bool add_slab(struct cache *cache, unsigned owner, unsigned gfp,
 
 /* What the slabs of other nodes have at home, the nearest node's first. */
 static unsigned take_far(struct cache *cache, unsigned owner, void **slots,
-			 unsigned n, bool *zeroed)
+			 unsigned n, bool *zeroed, bool *refused)
 {
 	unsigned nid = owner_node(owner), at = nid, got = 0;
 	uint64_t left = UINT64_MAX >> (64 - topo.nodes);
 
 	while (!got && (left &= ~((uint64_t)1 << at))) {
 		at = topo_nearest(nid, left);
-		got = take(cache, owner_of(at, owner), slots, n, zeroed);
+		got = take(cache, owner_of(at, owner), slots, n, zeroed,
+			   refused);
 	}
 	return got;
 }
@@ -198,17 +223,20 @@ static unsigned take_far(struct cache *cache, unsigned owner, void **slots,
 unsigned slab_take(struct cache *cache, unsigned owner, struct pcp *pcp,
 		   void **slots, unsigned n, bool *zeroed)
 {
+	bool refused = false;
 	unsigned got;
 
 	/* Others may take what was added, before us. */
 	do
-		got = take(cache, owner, slots, n, zeroed);
-	while (!got && add_slab(cache, owner, GFP_NORMAL | GFP_THISNODE, pcp));
+		got = take(cache, owner, slots, n, zeroed, &refused);
+	while (!got && !refused &&
+	       add_slab(cache, owner, GFP_NORMAL | GFP_THISNODE, pcp));
 	/* What is added now may be of any node, and the own one as well. */
-	while (!got && !(got = take_far(cache, owner, slots, n, zeroed))) {
-		if (!add_slab(cache, owner, GFP_NORMAL, NULL))
+	while (!got && !(got = take_far(cache, owner, slots, n, zeroed,
+					&refused))) {
+		if (refused || !add_slab(cache, owner, GFP_NORMAL, NULL))
 			return 0;
-		got = take(cache, owner, slots, n, zeroed);
+		got = take(cache, owner, slots, n, zeroed, &refused);
 	}
 	if (got < n)
 		memmove(slots, slots + (n - got), got * sizeof(*slots));
@@ -316,7 +344,7 @@ void slab_put(struct cache *cache, struct pcp *pcp, void **slots, unsigned n)
 
 		done = put(cache, nid, slots, n, &surplus);
 		if (unlikely(cache_has_surplus(cache, node)))
-			cache_thin(cache, nid, THIN_NOW_AND_THEN);
+			cache_thin(cache, nid, THIN_NOW_AND_THEN, SIZE_MAX);
 	}
 	free_slabs(cache, &surplus, pcp);
 }
@@ -359,6 +387,7 @@ void caches_shrink(void)
 void *slab_move(struct cache *cache, struct pcp *pcp, void *p)
 {
 	struct cache_node *node = cache_node(cache, home_of(p));
+	struct refill refilled = { false, false };
 	struct page *slab;
 	void *to = NULL;
 
@@ -369,8 +398,10 @@ void *slab_move(struct cache *cache, struct pcp *pcp, void *p)
 	if (slab && slab->slab.bin != SLAB_SPARSE && slab_is_sparse(p))
 		take_locked(cache, node,
 			    entry_owner(*map_entry(page_address(slab))), &to, 1,
-			    NULL);
+			    NULL, &refilled);
 	unlock(&node->list_lock, LOCK_LIST);
+	if (refilled.done)
+		quota_keep();
 	if (!to)
 		return NULL;
 	memcpy(to, p, cache->size);

@@ -127,15 +127,17 @@ void *slab_move(struct cache *cache, struct pcp *pcp, void *p);
 /*
  * Gives back the pages of partial slabs on which no object lives: a program
  * that freed nine of ten objects at random has no slab that is empty, and half
- * of its pages are. What was out lately, and a little more, is left alone;
- * THIN_ALL leaves nothing. At most some milliseconds; returns how many pages.
+ * of its pages are. What was out lately, and a little more, is left alone, and
+ * no call takes more than some milliseconds; but THIN_ALL goes on until `most`
+ * pages went, or all. Returns how many.
  * Example: 100 slabs of 64 KiB, each with 3 of 60 objects out: 3 of its 16
  * pages hold something, and 13 go back.
  */
 enum thin { THIN_NOW_AND_THEN, THIN_NOW, THIN_ALL };
-size_t cache_thin(struct cache *cache, unsigned nid, enum thin how);
-/* All classes, of one node or of all (NID_ANY). */
-size_t caches_thin(int nid, enum thin how);
+size_t cache_thin(struct cache *cache, unsigned nid, enum thin how,
+		  size_t most);
+/* THIN_ALL of all classes, of one node or of all (NID_ANY). */
+size_t caches_thin(int nid, size_t most);
 
 /* Worth a closer look. No lock: it decides no more than that. */
 static inline bool cache_has_surplus(const struct cache *cache,

@@ -5,6 +5,7 @@
  */
 #include "slab/lists.h"
 
+#include <limits.h>
 #include <string.h>
 
 #include "conf/conf.h"
@@ -152,94 +153,118 @@ static bool worth_a_look(const struct cache *cache, struct page *slab)
 	       zone_purges(zone_of(pfn_of(slab)));
 }
 
-enum { BATCH = 32, LOOKS = 64, LOOKS_ALL = 1024 };
+enum { BATCH = 32, LOOKS = 64 };
+
+/* Slabs that are held, on no list, and where they were. */
+struct held {
+	unsigned nr;
+	struct page *slab[BATCH];
+	uint8_t bin[BATCH];
+	size_t pages[BATCH];	/* that went back */
+};
 
 /*
- * Takes slabs off the lists, the emptiest first. Those that are not worth it
- * go to the end of their list, as do all when they come back: the next call
- * sees others.
+ * Takes slabs off one list, of the first `most` that lie there. Those that are
+ * not worth it go to its end, as do all when they come back: so the next call
+ * sees others. True: this one has seen all.
  */
-static unsigned hold_locked(const struct cache *cache, struct cache_node *node,
-			    struct page *held[BATCH], unsigned most)
+static bool hold_some_locked(const struct cache *cache, struct list *list,
+			     unsigned most, struct held *held)
 {
-	unsigned n = 0;
+	const struct page *first = NULL;
 
-	for (unsigned bin = SLAB_BINS; bin-- > 0;) {
-		struct list *list = &node->partial[bin];
+	for (unsigned i = 0; !list_empty(list); i++) {
+		struct page *slab = container_of(list->next, struct page, link);
 
-		for (unsigned i = 0; i < most && n < BATCH && !list_empty(list);
-		     i++) {
-			struct page *slab = container_of(list->next,
-							 struct page, link);
-
-			list_del(&slab->link);
-			if (worth_a_look(cache, slab)) {
-				slab->slab.bin = SLAB_HELD;
-				held[n++] = slab;
-			} else {
-				list_add_tail(&slab->link, list);
-			}
+		if (slab == first)
+			return true;
+		if (i == most || held->nr == BATCH)
+			return false;
+		list_del(&slab->link);
+		if (worth_a_look(cache, slab)) {
+			held->bin[held->nr] = slab->slab.bin;
+			held->slab[held->nr++] = slab;
+			slab->slab.bin = SLAB_HELD;
+		} else {
+			list_add_tail(&slab->link, list);
+			first = first ? first : slab;
 		}
 	}
-	return n;
+	return true;
+}
+
+/* The emptiest first. True: no more are worth it. */
+static bool hold_locked(const struct cache *cache, struct cache_node *node,
+			unsigned most, struct held *held)
+{
+	bool all = hold_some_locked(cache, &node->partial[SLAB_SPARSE], most,
+				    held);
+
+	for (unsigned bin = SLAB_BINS; bin-- > 0;)
+		all &= hold_some_locked(cache, &node->partial[bin], most, held);
+	return all;
 }
 
 static void let_go_locked(struct cache *cache, struct cache_node *node,
-			  struct page *slab, size_t pages, struct list *surplus)
+			  const struct held *held, unsigned i,
+			  struct list *surplus)
 {
+	struct page *slab = held->slab[i];
 	struct hollow *hollow = hollow_of(cache, slab);
 	struct resident *r = zone_of(pfn_of(slab))->resident;
-	size_t more = pages - min_u64(pages, hollow->pages);
+	size_t more = held->pages[i] - min_u64(held->pages[i], hollow->pages);
+	bool empty = slab->slab.nr_free == slab->slab.fresh;
+	unsigned bin = held->bin[i] == SLAB_SPARSE ? SLAB_SPARSE
+						   : bin_of(cache, slab);
 
 	__atomic_add_fetch(&node->hollow, more, __ATOMIC_RELAXED);
 	__atomic_add_fetch(&r->hollow, more, __ATOMIC_RELAXED);
 	hollow->pages += (uint16_t)more;
 	hollow->seen = (uint16_t)at_home(cache, slab);
 	slab->flags |= PAGE_HOLLOW;
-	slab->slab.bin = (uint8_t)bin_of(cache, slab);
-	if (slab->slab.nr_free == slab->slab.fresh && node->nr_empty) {
+	slab->slab.bin = (uint8_t)bin;
+	if (empty && (node->nr_empty || bin == SLAB_SPARSE)) {
 		node->nr_slabs--;
 		list_add(&slab->link, surplus);
 		return;
 	}
-	node->nr_empty += slab->slab.nr_free == slab->slab.fresh;
-	list_add_tail(&slab->link, &node->partial[slab->slab.bin]);
+	node->nr_empty += empty;
+	list_add_tail(&slab->link, &node->partial[bin]);
 }
 
-/* Some slabs; returns the pages that went back, *any whether there were any. */
+/* Some slabs; returns the pages that went back. *all: there are no more. */
 static size_t thin_batch(struct cache *cache, struct cache_node *node,
-			 unsigned looks, bool *any)
+			 unsigned most, bool *all)
 {
-	struct page *held[BATCH];
-	size_t pages[BATCH], done = 0;
+	struct held held;
 	struct list surplus;
-	unsigned n;
+	size_t done = 0;
 
+	held.nr = 0;
 	list_init(&surplus);
 	lock(&node->list_lock, LOCK_LIST);
-	n = hold_locked(cache, node, held, looks);
+	*all = hold_locked(cache, node, most, &held);
 	unlock(&node->list_lock, LOCK_LIST);
-	for (unsigned i = 0; i < n; i++)
-		done += pages[i] = thin_slab(cache, held[i]);
+	for (unsigned i = 0; i < held.nr; i++)
+		done += held.pages[i] = thin_slab(cache, held.slab[i]);
 	lock(&node->list_lock, LOCK_LIST);
-	for (unsigned i = 0; i < n; i++)
-		let_go_locked(cache, node, held[i], pages[i], &surplus);
+	for (unsigned i = 0; i < held.nr; i++)
+		let_go_locked(cache, node, &held, i, &surplus);
 	unlock(&node->list_lock, LOCK_LIST);
 	free_slabs(cache, &surplus, NULL);
-	*any = n != 0;
 	return done;
 }
 
 static const uint64_t period_ns = 500000000, pause_ns = 50000000;
 
 /*
- * Bytes at home that nobody wants, so far as they have not gone: beyond what
+ * Pages at home that nobody wants, so far as they have not gone: beyond what
  * was out in this period or the last, a quarter of what is out, and 128 KiB.
  */
 static size_t surplus_locked(const struct cache *cache, struct cache_node *node,
 			     uint64_t now)
 {
-	uint64_t keep = node->nr_out / 4, all, gone;
+	uint64_t keep = node->nr_out / 4, all;
 
 	if (now - node->period_start > period_ns) {
 		node->peak[1] = node->peak[0];
@@ -248,9 +273,19 @@ static size_t surplus_locked(const struct cache *cache, struct cache_node *node,
 	}
 	keep += max_u64(node->peak[0], node->peak[1]);
 	keep = keep * cache->size + SURPLUS_MIN / 4;
-	gone = READ_ONCE(node->hollow) << topo.page_shift;
+	keep += READ_ONCE(node->hollow) << topo.page_shift;
 	all = (uint64_t)node->nr_slabs * cache->objects * cache->size;
-	return all > keep + gone ? all - keep - gone : 0;
+	return all > keep ? (all - keep) >> topo.page_shift : 0;
+}
+
+static size_t surplus(const struct cache *cache, struct cache_node *node)
+{
+	size_t pages;
+
+	lock(&node->list_lock, LOCK_LIST);
+	pages = surplus_locked(cache, node, os_now());
+	unlock(&node->list_lock, LOCK_LIST);
+	return pages;
 }
 
 /* What is at home in all slabs of the node and has not gone. */
@@ -270,60 +305,69 @@ static size_t pages_at_home(unsigned nid)
 	return pages;
 }
 
+/* True: it is time for a look, and nobody else has begun one. */
+static bool look_due(struct cache_node *node)
+{
+	uint64_t now = os_now(), due = READ_ONCE(node->next_look);
+
+	return now >= due &&
+	       __atomic_compare_exchange_n(&node->next_look, &due,
+					   now + pause_ns, false,
+					   __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+}
+
 /* Nothing found: the next look is later. */
-static void plan_look(struct cache_node *node, uint64_t now, bool found)
+static void plan_look(struct cache_node *node, bool found)
 {
 	uint64_t pause = found ? 0 : READ_ONCE(node->pause) * 2;
 
 	pause = min_u64(max_u64(pause, pause_ns), 64 * pause_ns);
 	WRITE_ONCE(node->pause, pause);
-	WRITE_ONCE(node->next_look, now + pause);
+	WRITE_ONCE(node->next_look, os_now() + pause);
 }
 
-enum { MOST_PAGES = 2048 };	/* of one call: some milliseconds */
+/* Of one call that nobody asked for: a few milliseconds. */
+enum { MOST_PAGES = 2048, MOST_BATCHES = 8 };
 
-size_t cache_thin(struct cache *cache, unsigned nid, enum thin how)
+size_t cache_thin(struct cache *cache, unsigned nid, enum thin how, size_t most)
 {
 	struct cache_node *node = cache_node(cache, nid);
-	uint64_t now = os_now();
-	size_t done = 0, surplus = SIZE_MAX;
-	bool any = true;
+	unsigned batches = how == THIN_ALL ? UINT_MAX : MOST_BATCHES;
+	unsigned looks = how == THIN_ALL ? UINT_MAX : LOOKS;
+	size_t done = 0, wanted = most;
+	bool all = false;
 
-	if (cache->ctor || node->keeps_full)
+	/* A slab of one page has no page that holds nothing. */
+	if (cache->ctor || !cache->order)
 		return 0;
 	if (how != THIN_ALL) {
 		if (conf.reclaim == RECLAIM_OFF || READ_ONCE(balance.hold) ||
-		    (how == THIN_NOW_AND_THEN &&
-		     now < READ_ONCE(node->next_look)))
+		    (how == THIN_NOW_AND_THEN && !look_due(node)))
 			return 0;
-		lock(&node->list_lock, LOCK_LIST);
-		surplus = surplus_locked(cache, node, now) >> topo.page_shift;
-		unlock(&node->list_lock, LOCK_LIST);
+		wanted = surplus(cache, node);
+		most = min_u64(wanted, MOST_PAGES);
 		/* Perhaps it is wanted in a moment; if not, somebody looks. */
 		if (how == THIN_NOW_AND_THEN)
 			balance_leave(pages_at_home(nid));
 	}
-	while (any && done < surplus &&
-	       (how == THIN_ALL || done < MOST_PAGES))
-		done += thin_batch(cache, node,
-				   how == THIN_ALL ? LOOKS_ALL : LOOKS, &any);
-	plan_look(node, now, done || !surplus);
+	while (!all && done < most && batches--)
+		done += thin_batch(cache, node, looks, &all);
+	if (how != THIN_ALL)
+		plan_look(node, done || !wanted);
+	if (done)
+		huge_thinned(&node_of(nid)->zones[ZONE_NORMAL]);
 	return done;
 }
 
-size_t caches_thin(int nid, enum thin how)
+size_t caches_thin(int nid, size_t most)
 {
 	unsigned from = nid == NID_ANY ? 0 : (unsigned)nid;
 	unsigned to = nid == NID_ANY ? topo.nodes : from + 1;
 	size_t done = 0;
 
 	for (unsigned class = 1; class < NR_CLASSES; class++)
-		for (unsigned i = from; i < to; i++) {
-			struct cache *cache = &caches[class];
-
-			if (how == THIN_ALL ||
-			    cache_has_surplus(cache, cache_node(cache, i)))
-				done += cache_thin(cache, i, how);
-		}
+		for (unsigned i = from; i < to && done < most; i++)
+			done += cache_thin(&caches[class], i, THIN_ALL,
+					   most - done);
 	return done;
 }

@@ -349,6 +349,18 @@ void huge_strayed(struct zone *zone)
 	unlock(&zone->grow_lock, LOCK_GROW);
 }
 
+/*
+ * khugepaged makes a huge page of what is advised whatever of it is there, and
+ * nobody would see that memory came back: a twelfth at most.
+ */
+void huge_thinned(struct zone *zone)
+{
+	if (READ_ONCE(zone->huge.to) > zone->start &&
+	    READ_ONCE(zone->resident->hollow) >
+		    READ_ONCE(zone->used_pages) / 12)
+		huge_strayed(zone);
+}
+
 bool huge_keeps_locked(const struct zone *zone, size_t target)
 {
 	uint32_t orders = zone->nonempty[DIRTY] | zone->nonempty[MIXED];

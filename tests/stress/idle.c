@@ -243,8 +243,10 @@ static void leave_behind(unsigned others)
 static int drops(unsigned others)
 {
 	leave_behind(others);
-	T_CHECK(!setresgid(65534, 65534, 65534) &&
-		!setresuid(65534, 65534, 65534));
+	if (setresgid(65534, 65534, 65534) || setresuid(65534, 65534, 65534)) {
+		t_say("SKIP: there is no other user: %s", strerror(errno));
+		return 0;
+	}
 	for (int i = 0; i < 100 && threads_of(0); i++)
 		usleep(100000);
 	T_CHECK(!threads_of(0), "root's thread stays");

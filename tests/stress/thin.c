@@ -208,10 +208,10 @@ static void swings(uint64_t *rnd)
 		uint64_t start = milliseconds();
 
 		drop_most(rnd, 0);
+		went += stats().hollow_bytes && milliseconds() - start < 300;
 		for (size_t i = 0; i < nr; i++)
 			if (!objects[i].at)
 				take(i, objects[i].size);
-		went += stats().hollow_bytes && milliseconds() - start < 300;
 	}
 	T_CHECK(went <= 2, "%d times", went);
 	drop_all();
@@ -286,28 +286,97 @@ static void construct(void *object)
 	memset(object, 0xc5, 200);
 }
 
-static void constructed(uint64_t *rnd)
+static void in_cache(uint64_t *rnd, void (*ctor)(void *object))
 {
-	struct bm_cache *cache = bm_cache_create("thin", 200, 0, 0, construct);
+	struct bm_cache *cache = bm_cache_create("thin", 200, 0, 0, ctor);
 	static unsigned char *at[100000];
 	int n = 0;
 
-	for (int i = 0; i < 100000; i++)
+	for (int i = 0; i < 100000; i++) {
 		T_CHECK((at[i] = bm_cache_alloc(cache, 0)));
+		memset(at[i], 0xc5, 200);
+	}
 	for (int i = 0; i < 100000; i++)
-		if (t_below(rnd, 10))
+		if (t_below(rnd, 100))
 			bm_cache_free(cache, at[i]);
 		else
 			at[n++] = at[i];
 	bm_reclaim(BM_NODE_ANY, SIZE_MAX);
+	if (ctor)
+		T_CHECK(stats().hollow_bytes < MB);
+	else
+		T_CHECK(stats().hollow_bytes > 4 * MB || !small_pages());
+	for (int i = 0; i < n; i++)
+		T_CHECK(at[i][0] == 0xc5 && at[i][199] == 0xc5);
 	for (int i = n; i < 100000; i++) {
 		at[i] = bm_cache_alloc(cache, 0);
-		for (int k = 0; k < 200; k++)
+		for (int k = 0; ctor && k < 200; k++)
 			T_CHECK(at[i][k] == 0xc5, "not as constructed");
 	}
 	for (int i = 0; i < 100000; i++)
 		bm_cache_free(cache, at[i]);
 	T_CHECK(!bm_cache_destroy(cache));
+	balanced();
+}
+
+/* Slabs that bm_compact() chose are thinned as well, and stay chosen. */
+static void planned(uint64_t *rnd)
+{
+	fill(48 * MB, rnd);
+	drop_most(rnd, 0);
+	T_CHECK(bm_compact());
+	T_CHECK(bm_reclaim(BM_NODE_ANY, SIZE_MAX));
+	T_CHECK(stats().hollow_bytes > 8 * MB || !small_pages());
+	for (size_t i = 0; i < nr; i++)
+		if (objects[i].at && bm_defrag_hint(objects[i].at)) {
+			char *to = bm_defrag(objects[i].at);
+
+			objects[i].at = to ? to : objects[i].at;
+		}
+	verify();
+	drop_all();
+}
+
+/* No more than was asked for, but for the last few slabs. */
+static void by_target(uint64_t *rnd)
+{
+	size_t got;
+
+	bm_reclaim(BM_NODE_ANY, SIZE_MAX);
+	fill(96 * MB, rnd);
+	drop_most(rnd, 0);
+	bm_reclaim(BM_NODE_ANY, 1);
+	got = bm_reclaim(BM_NODE_ANY, 12 * MB);
+	T_CHECK(got < 18 * MB, "%zu", got);
+	drop_all();
+}
+
+/* Under hard_limit:64m: pages that went are room, and count when they are back. */
+static void limited(uint64_t *rnd)
+{
+	static char *more[NR_MAX];
+	char *block;
+	size_t n = 0;
+
+	fill(56 * MB, rnd);
+	drop_most(rnd, 0);
+	block = malloc(16 * MB);
+	T_CHECK(block || !small_pages(), "there was room");
+	if (block)
+		memset(block, 1, 16 * MB);
+	while (n < NR_MAX && (more[n] = malloc(16 + t_below(rnd, 1500)))) {
+		*more[n] = 1;
+		n++;
+	}
+	t_say("under 64 MiB: %zu KiB resident", t_rss() >> 10);
+	T_CHECK(n && n < NR_MAX);
+	if (t_rss_counts())
+		T_CHECK(t_rss() < 64 * MB + 10 * MB);
+	verify();
+	while (n--)
+		free(more[n]);
+	free(block);
+	drop_all();
 }
 
 int main(int argc, char **argv)
@@ -320,15 +389,22 @@ int main(int argc, char **argv)
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	T_CHECK(objects != MAP_FAILED);
 	if (argc > 1) {
-		by_itself(&rnd, !strcmp(argv[1], "rests"));
+		if (!strcmp(argv[1], "limit"))
+			limited(&rnd);
+		else
+			by_itself(&rnd, !strcmp(argv[1], "rests"));
 		return 0;
 	}
 	at_once(&rnd);
 	taken_again(&rnd);
 	swings(&rnd);
 	forks(&rnd);
-	constructed(&rnd);
+	in_cache(&rnd, construct);
+	in_cache(&rnd, NULL);
+	planned(&rnd);
+	by_target(&rnd);
 	threads();
+	t_again("limit", "hard_limit:64m");
 	t_again("frees", "reclaim:caller");
 	t_again("rests", "reclaim:thread");
 	return t_done();
