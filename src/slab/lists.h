@@ -68,15 +68,6 @@ static inline void set_bin(struct cache_node *node, struct page *slab, unsigned 
 	enlist(node, slab, bin);
 }
 
-static inline struct page *first_partial(struct cache_node *node)
-{
-	for (unsigned bin = 0; bin < SLAB_LISTS; bin++)
-		if (bin != SLAB_FULL && !list_empty(&node->partial[bin]))
-			return container_of(node->partial[bin].next,
-					    struct page, link);
-	return NULL;
-}
-
 static inline bool is_home(struct page *slab, unsigned nr)
 {
 	return nr >= READ_ONCE(slab->slab.fresh) ||

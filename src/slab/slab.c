@@ -145,6 +145,24 @@ static bool refill(struct cache *cache, struct page *slab,
 	return true;
 }
 
+/* The fullest; dense: of those with all of their memory. */
+static struct page *first_partial(struct cache_node *node, bool dense)
+{
+	for (unsigned bin = 0; bin < SLAB_LISTS; bin++) {
+		struct list *list = &node->partial[bin], *l = list->next;
+
+		if (bin == SLAB_FULL)
+			continue;
+		for (; l && l != list; l = l->next) {
+			struct page *slab = container_of(l, struct page, link);
+
+			if (!dense || !(slab->flags & PAGE_HOLLOW))
+				return slab;
+		}
+	}
+	return NULL;
+}
+
 /* What the lists of the owner's node have. */
 static unsigned take_locked(struct cache *cache, struct cache_node *node,
 			    unsigned owner, void **slots, unsigned n,
@@ -153,12 +171,12 @@ static unsigned take_locked(struct cache *cache, struct cache_node *node,
 	unsigned got = 0, entry = owner << CLASS_BITS | cache->class;
 	struct page *slab;
 
-	while (got < n && (slab = first_partial(node))) {
+	while (got < n && (slab = first_partial(node, refilled->refused))) {
 		bool empty = slab->slab.nr_free == slab->slab.fresh;
 
 		if (unlikely(slab->flags & PAGE_HOLLOW) &&
 		    !refill(cache, slab, refilled))
-			break;
+			continue;
 		if (*map_entry(page_address(slab)) != entry)
 			set_entries(cache, slab, entry);
 		got += take_from(cache, slab, slots, n - got, zeroed);
@@ -393,7 +411,7 @@ void *slab_move(struct cache *cache, struct pcp *pcp, void *p)
 
 	slab_check(cache, p);
 	lock(&node->list_lock, LOCK_LIST);
-	slab = first_partial(node);
+	slab = first_partial(node, false);
 	/* It stays with its owner, as far as there is one. */
 	if (slab && slab->slab.bin != SLAB_SPARSE && slab_is_sparse(p))
 		take_locked(cache, node,
