@@ -69,6 +69,7 @@ __asm__(".text\n"
 	".globl dlopen\n"
 	".type dlopen, %function\n"
 	"dlopen:\n"
+	"	hint #34\n"	/* bti c */
 	"	adrp x16, dlopen_next\n"
 	"	add x16, x16, :lo12:dlopen_next\n"
 	"	ldar x16, [x16]\n"

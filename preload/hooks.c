@@ -45,6 +45,7 @@ __asm__(".text\n"
 	".globl vfork\n"
 	".type vfork, %function\n"
 	"vfork:\n"
+	"	hint #34\n"	/* bti c */
 	"	stp x29, x30, [sp, #-16]!\n"
 	"	bl mm_divert\n"
 	"	ldp x29, x30, [sp], #16\n"

@@ -32,6 +32,12 @@ static inline struct hollow *hollow_of(const struct cache *cache,
 	return (struct hollow *)(bits_of(slab) + bit_words(cache));
 }
 
+static inline unsigned hollow_pages(const struct cache *cache,
+				    struct page *slab)
+{
+	return slab->flags & PAGE_HOLLOW ? hollow_of(cache, slab)->pages : 0;
+}
+
 static inline unsigned at_home(const struct cache *cache, const struct page *slab)
 {
 	return slab->slab.nr_free + cache->objects - slab->slab.fresh;

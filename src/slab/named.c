@@ -140,16 +140,20 @@ void named_flush(struct cache *cache, struct pcp *pcp)
 
 static void shrink(struct cache *cache, void *arg)
 {
-	(void)arg;
+	size_t *most = arg;
+
 	named_flush(cache, NULL);
 	cache_shrink(cache, NULL);
-	for (unsigned nid = 0; nid < topo.nodes; nid++)
-		cache_thin(cache, nid, THIN_ALL, SIZE_MAX);
+	for (unsigned nid = 0; nid < topo.nodes && *most; nid++)
+		*most -= min_u64(*most, cache_thin(cache, nid, THIN_ALL, *most));
 }
 
 void named_shrink(void)
 {
-	named_each(shrink, NULL);
+	/* All slots stand still: a few milliseconds. The frees do the rest. */
+	size_t most = MIB(8) >> topo.page_shift;
+
+	named_each(shrink, &most);
 }
 
 /* Magazines were copied at any moment: they are left alone. */

@@ -132,11 +132,18 @@ struct refill {
 	bool done, refused;
 };
 
+static bool may_refill(const struct cache *cache, struct page *slab)
+{
+	size_t pages = hollow_pages(cache, slab);
+
+	return !pages || !READ_ONCE(quota.on) || quota_has_room(pages);
+}
+
 /* The slab's pages may have memory again, if the limits have room for it. */
 static bool refill(struct cache *cache, struct page *slab,
 		   struct refill *refill)
 {
-	if (!quota_admits(hollow_of(cache, slab)->pages)) {
+	if (!may_refill(cache, slab)) {
 		refill->refused = true;
 		return false;
 	}
@@ -146,7 +153,8 @@ static bool refill(struct cache *cache, struct page *slab,
 }
 
 /* The fullest; dense: of those with all of their memory. */
-static struct page *first_partial(struct cache_node *node, bool dense)
+static struct page *first_partial(const struct cache *cache,
+				  struct cache_node *node, bool dense)
 {
 	for (unsigned bin = 0; bin < SLAB_LISTS; bin++) {
 		struct list *list = &node->partial[bin], *l = list->next;
@@ -156,7 +164,7 @@ static struct page *first_partial(struct cache_node *node, bool dense)
 		for (; l && l != list; l = l->next) {
 			struct page *slab = container_of(l, struct page, link);
 
-			if (!dense || !(slab->flags & PAGE_HOLLOW))
+			if (!dense || !hollow_pages(cache, slab))
 				return slab;
 		}
 	}
@@ -171,7 +179,8 @@ static unsigned take_locked(struct cache *cache, struct cache_node *node,
 	unsigned got = 0, entry = owner << CLASS_BITS | cache->class;
 	struct page *slab;
 
-	while (got < n && (slab = first_partial(node, refilled->refused))) {
+	while (got < n && (slab = first_partial(cache, node,
+					      refilled->refused))) {
 		bool empty = slab->slab.nr_free == slab->slab.fresh;
 
 		if (unlikely(slab->flags & PAGE_HOLLOW) &&
@@ -190,7 +199,7 @@ static unsigned take_locked(struct cache *cache, struct cache_node *node,
 }
 
 static unsigned take(struct cache *cache, unsigned owner, void **slots,
-		     unsigned n, bool *zeroed, bool *refused)
+		     unsigned n, bool *zeroed)
 {
 	struct cache_node *node = cache_node(cache, owner_node(owner));
 	struct refill refilled = { false, false };
@@ -201,7 +210,6 @@ static unsigned take(struct cache *cache, unsigned owner, void **slots,
 	unlock(&node->list_lock, LOCK_LIST);
 	if (unlikely(refilled.done))
 		quota_keep();
-	*refused |= refilled.refused;
 	return got;
 }
 
@@ -225,15 +233,14 @@ static bool add_slab(struct cache *cache, unsigned owner, unsigned gfp,
 
 /* What the slabs of other nodes have at home, the nearest node's first. */
 static unsigned take_far(struct cache *cache, unsigned owner, void **slots,
-			 unsigned n, bool *zeroed, bool *refused)
+			 unsigned n, bool *zeroed)
 {
 	unsigned nid = owner_node(owner), at = nid, got = 0;
 	uint64_t left = UINT64_MAX >> (64 - topo.nodes);
 
 	while (!got && (left &= ~((uint64_t)1 << at))) {
 		at = topo_nearest(nid, left);
-		got = take(cache, owner_of(at, owner), slots, n, zeroed,
-			   refused);
+		got = take(cache, owner_of(at, owner), slots, n, zeroed);
 	}
 	return got;
 }
@@ -241,20 +248,17 @@ static unsigned take_far(struct cache *cache, unsigned owner, void **slots,
 unsigned slab_take(struct cache *cache, unsigned owner, struct pcp *pcp,
 		   void **slots, unsigned n, bool *zeroed)
 {
-	bool refused = false;
 	unsigned got;
 
 	/* Others may take what was added, before us. */
 	do
-		got = take(cache, owner, slots, n, zeroed, &refused);
-	while (!got && !refused &&
-	       add_slab(cache, owner, GFP_NORMAL | GFP_THISNODE, pcp));
+		got = take(cache, owner, slots, n, zeroed);
+	while (!got && add_slab(cache, owner, GFP_NORMAL | GFP_THISNODE, pcp));
 	/* What is added now may be of any node, and the own one as well. */
-	while (!got && !(got = take_far(cache, owner, slots, n, zeroed,
-					&refused))) {
-		if (refused || !add_slab(cache, owner, GFP_NORMAL, NULL))
+	while (!got && !(got = take_far(cache, owner, slots, n, zeroed))) {
+		if (!add_slab(cache, owner, GFP_NORMAL, NULL))
 			return 0;
-		got = take(cache, owner, slots, n, zeroed, &refused);
+		got = take(cache, owner, slots, n, zeroed);
 	}
 	if (got < n)
 		memmove(slots, slots + (n - got), got * sizeof(*slots));
@@ -411,9 +415,10 @@ void *slab_move(struct cache *cache, struct pcp *pcp, void *p)
 
 	slab_check(cache, p);
 	lock(&node->list_lock, LOCK_LIST);
-	slab = first_partial(node, false);
+	slab = first_partial(cache, node, false);
 	/* It stays with its owner, as far as there is one. */
-	if (slab && slab->slab.bin != SLAB_SPARSE && slab_is_sparse(p))
+	if (slab && slab->slab.bin != SLAB_SPARSE && slab_is_sparse(p) &&
+	    may_refill(cache, slab))
 		take_locked(cache, node,
 			    entry_owner(*map_entry(page_address(slab))), &to, 1,
 			    NULL, &refilled);

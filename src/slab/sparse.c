@@ -66,9 +66,7 @@ static size_t plan_locked(struct cache *cache, struct cache_node *node)
 			left -= step == cut;
 			set_bin(node, slab, SLAB_SPARSE);
 			pages += (1u << cache->order) -
-				 (slab->flags & PAGE_HOLLOW
-					  ? hollow_of(cache, slab)->pages
-					  : 0u);
+				 hollow_pages(cache, slab);
 		}
 	}
 	return pages << topo.page_shift;
@@ -193,21 +191,22 @@ static bool hold_some_locked(const struct cache *cache, struct list *list,
 	return true;
 }
 
-/* The emptiest first. True: no more are worth it. */
-static bool hold_locked(const struct cache *cache, struct cache_node *node,
-			unsigned most, struct held *held)
-{
-	bool all = hold_some_locked(cache, &node->partial[SLAB_SPARSE], most,
-				    held);
+enum { ALL_LISTS = ((1 << SLAB_BINS) - 1) | 1 << SLAB_SPARSE };
 
-	for (unsigned bin = SLAB_BINS; bin-- > 0;)
-		all &= hold_some_locked(cache, &node->partial[bin], most, held);
-	return all;
+/* The emptiest first. *seen: the lists, a bit each, that are through. */
+static void hold_locked(const struct cache *cache, struct cache_node *node,
+			unsigned most, struct held *held, unsigned *seen)
+{
+	for (unsigned bin = SLAB_SPARSE + 1; bin-- > 0;)
+		if ((ALL_LISTS & ~*seen) >> bin & 1 &&
+		    hold_some_locked(cache, &node->partial[bin], most, held))
+			*seen |= 1u << bin;
 }
 
-static void let_go_locked(struct cache *cache, struct cache_node *node,
-			  const struct held *held, unsigned i,
-			  struct list *surplus)
+/* Returns how many pages have gone that had not before. */
+static size_t let_go_locked(struct cache *cache, struct cache_node *node,
+			    const struct held *held, unsigned i,
+			    struct list *surplus)
 {
 	struct page *slab = held->slab[i];
 	struct hollow *hollow = hollow_of(cache, slab);
@@ -226,15 +225,16 @@ static void let_go_locked(struct cache *cache, struct cache_node *node,
 	if (empty && (node->nr_empty || bin == SLAB_SPARSE)) {
 		node->nr_slabs--;
 		list_add(&slab->link, surplus);
-		return;
+		return more;
 	}
 	node->nr_empty += empty;
 	list_add_tail(&slab->link, &node->partial[bin]);
+	return more;
 }
 
-/* Some slabs; returns the pages that went back. *all: there are no more. */
+/* Some slabs of the lists that are not through; returns the pages that went. */
 static size_t thin_batch(struct cache *cache, struct cache_node *node,
-			 unsigned most, bool *all)
+			 unsigned most, unsigned *seen)
 {
 	struct held held;
 	struct list surplus;
@@ -243,13 +243,13 @@ static size_t thin_batch(struct cache *cache, struct cache_node *node,
 	held.nr = 0;
 	list_init(&surplus);
 	lock(&node->list_lock, LOCK_LIST);
-	*all = hold_locked(cache, node, most, &held);
+	hold_locked(cache, node, most, &held, seen);
 	unlock(&node->list_lock, LOCK_LIST);
 	for (unsigned i = 0; i < held.nr; i++)
-		done += held.pages[i] = thin_slab(cache, held.slab[i]);
+		held.pages[i] = thin_slab(cache, held.slab[i]);
 	lock(&node->list_lock, LOCK_LIST);
 	for (unsigned i = 0; i < held.nr; i++)
-		let_go_locked(cache, node, &held, i, &surplus);
+		done += let_go_locked(cache, node, &held, i, &surplus);
 	unlock(&node->list_lock, LOCK_LIST);
 	free_slabs(cache, &surplus, NULL);
 	return done;
@@ -332,10 +332,12 @@ enum { MOST_PAGES = 2048, MOST_BATCHES = 8 };
 size_t cache_thin(struct cache *cache, unsigned nid, enum thin how, size_t most)
 {
 	struct cache_node *node = cache_node(cache, nid);
-	unsigned batches = how == THIN_ALL ? UINT_MAX : MOST_BATCHES;
-	unsigned looks = how == THIN_ALL ? UINT_MAX : LOOKS;
+	/* Others may make slabs worth a look faster than they are looked at. */
+	unsigned batches = how == THIN_ALL
+				   ? READ_ONCE(node->nr_slabs) / BATCH + 8
+				   : MOST_BATCHES;
+	unsigned looks = how == THIN_ALL ? UINT_MAX : LOOKS, seen = 0;
 	size_t done = 0, wanted = most;
-	bool all = false;
 
 	/* A slab of one page has no page that holds nothing. */
 	if (cache->ctor || !cache->order)
@@ -350,8 +352,8 @@ size_t cache_thin(struct cache *cache, unsigned nid, enum thin how, size_t most)
 		if (how == THIN_NOW_AND_THEN)
 			balance_leave(pages_at_home(nid));
 	}
-	while (!all && done < most && batches--)
-		done += thin_batch(cache, node, looks, &all);
+	while (seen != ALL_LISTS && done < most && batches--)
+		done += thin_batch(cache, node, looks, &seen);
 	if (how != THIN_ALL)
 		plan_look(node, done || !wanted);
 	if (done)

@@ -31,11 +31,16 @@ void quota_init(size_t soft, size_t hard)
 	set_on();
 }
 
-bool quota_admits_slow(size_t npages)
+bool quota_has_room(size_t npages)
 {
 	size_t used = residents_used(), hard = READ_ONCE(quota.hard);
 
-	if (used <= hard && npages <= hard - used)
+	return used <= hard && npages <= hard - used;
+}
+
+bool quota_admits_slow(size_t npages)
+{
+	if (quota_has_room(npages))
 		return true;
 	__atomic_add_fetch(&quota.refused, 1, __ATOMIC_RELAXED);
 	return false;

@@ -40,7 +40,9 @@ size_t quota_limit(void);
 size_t quota_soft(void);
 /* Bytes, 0: none. At start; limits may be set again later. */
 void quota_init(size_t soft, size_t hard);
-/* False: so many pages more would be too many. */
+/* Whether so many pages more would not be too many. */
+bool quota_has_room(size_t npages);
+/* The same for a request, which is counted where it is refused. */
 bool quota_admits_slow(size_t npages);
 static inline bool quota_admits(size_t npages)
 {
