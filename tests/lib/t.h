@@ -300,21 +300,26 @@ static void t_wait_ok(pid_t pid, const char *what)
 		t_fail("%s: child %d: %s", what, (int)pid, t_status(st, buf, sizeof(buf)));
 }
 
-/* This program again with one argument, and options more. */
-static void t_again(const char *what, const char *conf)
+/* In a child: this program from its start, with one argument, and options more. */
+__attribute__((noreturn))
+static void t_exec_again(const char *what, const char *conf)
 {
 	const char *old = getenv("BUDDYMALLOC_CONF");
 	char env[600];
-	pid_t pid;
 
 	snprintf(env, sizeof(env), "%s,%s", conf, old ? old : "");
-	pid = fork();
+	setenv("BUDDYMALLOC_CONF", env, 1);
+	execl("/proc/self/exe", t_name, what, (char *)NULL);
+	_exit(98);
+}
+
+static void t_again(const char *what, const char *conf)
+{
+	pid_t pid = fork();
+
 	T_CHECK(pid >= 0);
-	if (!pid) {
-		setenv("BUDDYMALLOC_CONF", env, 1);
-		execl("/proc/self/exe", t_name, what, (char *)NULL);
-		_exit(98);
-	}
+	if (!pid)
+		t_exec_again(what, conf);
 	t_wait_ok(pid, what);
 }
 

@@ -170,19 +170,11 @@ static void work(bool have)
 
 static int run(const char *what)
 {
-	const char *old = getenv("BUDDYMALLOC_CONF");
-	char env[300];
-	pid_t pid;
+	pid_t pid = fork();
 
-	snprintf(env, sizeof(env), "hugepages:hugetlb,reclaim:caller,%s",
-		 old ? old : "");
-	pid = fork();
 	T_CHECK(pid >= 0);
-	if (!pid) {
-		setenv("BUDDYMALLOC_CONF", env, 1);
-		execl("/proc/self/exe", "hugetlb", what, (char *)NULL);
-		_exit(98);
-	}
+	if (!pid)
+		t_exec_again(what, "hugepages:hugetlb,reclaim:caller");
 	return t_wait(pid);
 }
 

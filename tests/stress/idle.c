@@ -277,26 +277,8 @@ static int child(const char *mode)
 
 static void run(const char *conf, const char *mode)
 {
-	const char *old = getenv("BUDDYMALLOC_CONF");
-	char env[300];
-	pid_t pid;
-	int st;
-
-	snprintf(env, sizeof(env), "%s,%s", conf, old ? old : "");
 	t_say("%s, %s", conf, mode);
-	pid = fork();
-	T_CHECK(pid >= 0);
-	if (!pid) {
-		setenv("BUDDYMALLOC_CONF", env, 1);
-		execl("/proc/self/exe", "idle", mode, (char *)NULL);
-		_exit(98);
-	}
-	st = t_wait(pid);
-	if (st) {
-		char buf[64];
-
-		t_fail("%s, %s: %s", conf, mode, t_status(st, buf, sizeof(buf)));
-	}
+	t_again(mode, conf);
 }
 
 int main(int argc, char **argv)

@@ -176,32 +176,17 @@ static const char *make_group(void)
 	return "";
 }
 
-static int run(const char *conf, const char *what, const char *group)
+static int run_in(const char *group)
 {
-	const char *old = getenv("BUDDYMALLOC_CONF");
-	char env[300];
-	pid_t pid;
+	pid_t pid = fork();
 
-	snprintf(env, sizeof(env), "%s,%s", conf, old ? old : "");
-	pid = fork();
 	T_CHECK(pid >= 0);
 	if (!pid) {
-		setenv("BUDDYMALLOC_CONF", env, 1);
-		if (*group && !put(group, "cgroup.procs", "0"))
+		if (!put(group, "cgroup.procs", "0"))
 			_exit(97);
-		execl("/proc/self/exe", "limit", what, (char *)NULL);
-		_exit(98);
+		t_exec_again("swing", "check:off");
 	}
 	return t_wait(pid);
-}
-
-static void check(const char *conf, const char *what)
-{
-	char buf[64];
-	int st = run(conf, what, "");
-
-	if (st)
-		t_fail("%s: %s", conf, t_status(st, buf, sizeof(buf)));
 }
 
 int main(int argc, char **argv)
@@ -222,15 +207,15 @@ int main(int argc, char **argv)
 	}
 	if (!t_rss_counts())
 		t_skip("the resident size is not ours alone");
-	check("hard_limit:64m", "hard");
-	check("limit:64m", "soft");
-	check("reclaim:caller", "trim");
+	t_again("hard", "hard_limit:64m");
+	t_again("soft", "limit:64m");
+	t_again("trim", "reclaim:caller");
 	group = make_group();
 	if (!*group) {
 		t_say("no control group can be made here: not tried");
 		return t_done();
 	}
-	st = run("check:off", "swing", group);
+	st = run_in(group);
 	usleep(100000);
 	rmdir(group);
 	if (st)
