@@ -127,7 +127,7 @@ WHOLE_TESTS += tests/mmap/model tests/mmap/serve tests/mmap/threads
 # These lay out windows of a machine's size and fork with wiped pages: not for
 # valgrind, nor for an emulated process (guests run them on arm64).
 WINDOW_TESTS += tests/unit/node tests/unit/special tests/unit/huge
-UNIT_TESTS += tests/unit/base tests/unit/conf tests/unit/sysfs tests/unit/cgroup \
+UNIT_TESTS += tests/unit/base tests/unit/page tests/unit/conf tests/unit/sysfs tests/unit/cgroup \
 	tests/unit/topo tests/unit/policy tests/unit/zone tests/unit/slab \
 	tests/numa/agree
 API_TESTS += $(CMOCKA_TESTS)

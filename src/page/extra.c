@@ -10,13 +10,12 @@ struct extra extras[EXTRAS_MAX] set_apart;
 uint32_t nr_extras;
 
 /*
- * Pfns are given out in pieces whose descriptors are whole system pages, each
- * to one window: when that goes away they are dropped.
+ * Pfns are given out in pieces whose descriptors are whole groups, each to one
+ * window: when that goes away they are dropped.
  */
 static size_t piece(void)
 {
-	return max_u64((size_t)1 << topo.pageblock_order,
-		       page_bytes() >> (topo.page_shift - PAGE_DESC_SHIFT));
+	return max_u64((size_t)1 << topo.pageblock_order, DESC_GROUP_PAGES);
 }
 
 static size_t offset_in_block(const void *addr)
@@ -97,7 +96,7 @@ void extra_remove(struct extra *extra)
 	WRITE_ONCE(extra->pages, 0);
 	smp_mb();
 	/* The last piece may end behind what was ever used. */
-	to = min_u64(to, window.nr_descs << desc);
+	to = min_u64(to, align_up(window.nr_descs, DESC_GROUP_PAGES) << desc);
 	os_purge(window.vmemmap + from, to - from);
 }
 
@@ -118,7 +117,7 @@ void extra_cut(void)
 	if (end >= window.nr_descs)
 		return;
 	os_unmap(window.vmemmap + (end << desc),
-		 align_up((window.nr_descs - end) << desc, page_bytes()));
+		 (align_up(window.nr_descs, DESC_GROUP_PAGES) - end) << desc);
 	window.nr_descs = end;
 }
 

@@ -15,6 +15,11 @@ static size_t extra_bytes(size_t bytes, bool limited)
 			pageblock_bytes());
 }
 
+static size_t group_bytes(void)
+{
+	return DESC_GROUP_PAGES << (topo.page_shift - PAGE_DESC_SHIFT);
+}
+
 static bool reserve(size_t bytes, bool limited)
 {
 	size_t described = bytes + extra_bytes(bytes, limited);
@@ -22,7 +27,7 @@ static bool reserve(size_t bytes, bool limited)
 				    page_bytes());
 	char *mem = os_reserve(bytes + pageblock_bytes());
 	size_t desc_bytes = align_up(described >> PAGE_DESC_SHIFT,
-				     page_bytes());
+				     group_bytes());
 	char *desc = mem ? os_reserve(desc_bytes) : NULL;
 	uint16_t *map = desc ? os_reserve_readable(map_bytes) : NULL;
 
@@ -37,6 +42,7 @@ static bool reserve(size_t bytes, bool limited)
 	window.vmemmap = desc;
 	window.map = map;
 	window.page_shift = topo.page_shift;
+	window.page_bytes = (unsigned)page_bytes();
 	window.bytes = bytes;
 	window.nr_pages = bytes >> topo.page_shift;
 	window.nr_descs = described >> topo.page_shift;
@@ -62,11 +68,10 @@ bool window_init(size_t wanted)
 	return false;
 }
 
-/* Whole system pages that cover [from, to) of an array. */
-static bool commit_array(void *array, size_t from, size_t to)
+/* Whole pieces that cover [from, to) of an array. */
+static bool commit_array(void *array, size_t from, size_t to, size_t piece)
 {
-	size_t page = page_bytes();
-	size_t lo = align_down(from, page), hi = align_up(to, page);
+	size_t lo = align_down(from, piece), hi = align_up(to, piece);
 
 	return os_commit((char *)array + lo, hi - lo);
 }
@@ -75,7 +80,8 @@ bool pages_describe(pfn_t from, pfn_t to)
 {
 	unsigned desc = topo.page_shift - PAGE_DESC_SHIFT;
 
-	return commit_array(window.vmemmap, from << desc, to << desc);
+	return commit_array(window.vmemmap, from << desc, to << desc,
+			    group_bytes());
 }
 
 /* Slabs never lie outside of the window, so the map ends with it. */
@@ -85,18 +91,18 @@ bool pages_commit(pfn_t from, pfn_t to)
 
 	return (from >= window.nr_pages ||
 		commit_array(window.map, (from >> unit) * sizeof(uint16_t),
-			     (to >> unit) * sizeof(uint16_t))) &&
+			     (to >> unit) * sizeof(uint16_t), page_bytes())) &&
 	       pages_describe(from, to) &&
 	       os_commit(pfn_address(from), (to - from) << topo.page_shift);
 }
 
-/* [*from, *to): the whole pages of descriptors of so many pages. */
-static bool desc_pages(pfn_t first, pfn_t last, size_t *from, size_t *to)
+/* [*from, *to): the whole groups of descriptors of so many pages. */
+static bool desc_groups(pfn_t first, pfn_t last, size_t *from, size_t *to)
 {
 	unsigned desc = topo.page_shift - PAGE_DESC_SHIFT;
 
-	*from = align_up(first << desc, page_bytes());
-	*to = align_down(last << desc, page_bytes());
+	*from = align_up(first << desc, group_bytes());
+	*to = align_down(last << desc, group_bytes());
 	return *from < *to;
 }
 
@@ -104,8 +110,11 @@ void pages_forget(pfn_t first, pfn_t last)
 {
 	size_t from, to;
 
-	if (desc_pages(first + 1, last, &from, &to))
-		os_purge(window.vmemmap + from, to - from);
+	if (!desc_groups(first, last, &from, &to))
+		return;
+	if (page_at(first) == (struct page *)(window.vmemmap + from))
+		from += page_bytes();
+	os_purge(window.vmemmap + from, to - from);
 }
 
 void window_cut(pfn_t from, pfn_t to)
@@ -113,6 +122,6 @@ void window_cut(pfn_t from, pfn_t to)
 	size_t lo, hi;
 
 	os_unmap(pfn_address(from), (to - from) << topo.page_shift);
-	if (desc_pages(from, to, &lo, &hi))
+	if (desc_groups(from, to, &lo, &hi))
 		os_unmap(window.vmemmap + lo, hi - lo);
 }

@@ -2,7 +2,7 @@
 /*
  * What:  the window of address space, its page descriptors (vmemmap) and the
  *        map that tells free() the class of an address.
- * Door:  window_init(); page_of(), pfn_of(), page_address(); map_entry();
+ * Door:  window_init(); page_at(), pfn_of(), page_address(); map_entry();
  *        pages_commit() when a zone grows. page/extra.h for other windows:
  *        their pages have descriptors here, behind the window's.
  * Locks: none here: a descriptor belongs to whoever owns its pages (a zone
@@ -15,6 +15,14 @@
  * A descriptor takes page_size / 64 bytes: 64 with 4K pages, 1 KiB with 64K
  * pages. So a slab of 64 KiB has 1 KiB of descriptors on every machine: 40
  * bytes for itself and room for a bit for each of its objects behind them.
+ * Most slabs need less than a quarter of it, and large blocks just the first
+ * descriptor. So descriptors do not lie in the order of the pages: a group
+ * has those of 256 pages, and each of its four system pages has a quarter of
+ * each KiB. What nobody needs is never touched.
+ *        Example: 4K pages, page(0) to page(255). The group's first 4 KiB
+ *        have page(0) to (3), (16) to (19), (32) to (35) ..., the next have
+ *        page(4) to (7), (20) to (23) ... A slab of 64 KiB at page(16) has its
+ *        own descriptor and bits for 1728 objects in the first: 256 bytes.
  * See:   zone/zone.h for free blocks, slab/slab.h for slabs.
  */
 #ifndef BM_PAGE_PAGE_H
@@ -29,8 +37,10 @@ typedef uint64_t pfn_t;		/* page number from the window's base */
 enum {
 	UNIT_SHIFT = 16,	/* the map has an entry for each 64 KiB */
 	PAGE_DESC_SHIFT = 6,	/* descriptors are 1/64 of the memory */
+	DESC_GROUP_PAGES = 256,
 };
 #define UNIT_BYTES ((size_t)1 << UNIT_SHIFT)
+#define DESC_QUARTER (UNIT_BYTES >> PAGE_DESC_SHIFT >> 2) /* of a unit's */
 
 enum page_type {
 	PAGE_NONE = 0,	/* inside a block, or never used */
@@ -74,7 +84,7 @@ struct page {
 			struct block_group *group;	/* see malloc/large.c */
 		} large;
 		struct {	/* PAGE_SLAB_UNIT */
-			uint32_t back;		/* pages back to the first */
+			uint32_t back;		/* units back to the first */
 		} unit;
 	};
 };
@@ -85,6 +95,7 @@ struct window {
 	uint16_t *map;		/* (C) class, owner hint and node of a unit */
 	char *vmemmap;		/* (C) */
 	unsigned page_shift;	/* (C) copy of topo's, beside the rest */
+	unsigned page_bytes;	/* (C) */
 	size_t bytes;		/* (C) */
 	size_t nr_pages;	/* (C) */
 	size_t nr_descs;	/* (C) but in extra_cut(): with extra windows */
@@ -124,16 +135,35 @@ void pages_forget(pfn_t first, pfn_t last);
 /* Forgets the address space behind a pfn: it goes back to the process. */
 void window_cut(pfn_t from, pfn_t to);
 
+/*
+ * Of a descriptor's distance in the order of the pages, the bits that say
+ * where in its group it lies: in which unit, and in which quarter of it.
+ */
+static always_inline size_t desc_place(size_t distance)
+{
+	return distance & (((size_t)4 << window.page_shift) - DESC_QUARTER);
+}
+
 static always_inline struct page *page_at(pfn_t pfn)
 {
-	return (struct page *)(window.vmemmap +
-			       (pfn << (window.page_shift - PAGE_DESC_SHIFT)));
+	size_t distance = pfn << (window.page_shift - PAGE_DESC_SHIFT);
+	size_t place = desc_place(distance);
+	size_t quarter = place / DESC_QUARTER % 4;
+
+	return (struct page *)(window.vmemmap + distance - place +
+			       (quarter << window.page_shift) +
+			       place / (4 * DESC_QUARTER) * DESC_QUARTER);
 }
 
 static always_inline pfn_t pfn_of(const struct page *page)
 {
-	return (pfn_t)((const char *)page - window.vmemmap) >>
-	       (window.page_shift - PAGE_DESC_SHIFT);
+	size_t distance = (size_t)((const char *)page - window.vmemmap);
+	size_t place = desc_place(distance);
+	size_t quarter = place >> window.page_shift;
+	size_t unit = place - (quarter << window.page_shift);
+
+	distance += quarter * DESC_QUARTER + unit * 4 - place;
+	return distance >> (window.page_shift - PAGE_DESC_SHIFT);
 }
 
 /* Addresses of the window only; pfn_find() (page/extra.h) knows all. */
@@ -152,11 +182,6 @@ static always_inline void *pfn_address(pfn_t pfn)
 	return (void *)(window.base + (pfn << window.page_shift));
 }
 
-static always_inline struct page *page_of(const void *p)
-{
-	return page_at(pfn_of_address(p));
-}
-
 static always_inline void *page_address(const struct page *page)
 {
 	return pfn_address(pfn_of(page));
@@ -165,6 +190,27 @@ static always_inline void *page_address(const struct page *page)
 static always_inline bool window_owns(const void *p)
 {
 	return ((uintptr_t)p - window.base) >> UNIT_SHIFT < window.nr_units;
+}
+
+/* The same as page_at() for the first page of a unit, and cheaper. */
+static always_inline struct page *page_of_unit(size_t unit)
+{
+	size_t distance = unit * DESC_QUARTER;
+	size_t groups = distance & -(size_t)window.page_bytes;
+
+	return (struct page *)(window.vmemmap + distance + 3 * groups);
+}
+
+/*
+ * Word w of a unit's descriptors, whose first is given: 32 words are in the
+ * first quarter, then 32 in the second, and so on.
+ */
+static always_inline uint64_t *page_word(struct page *first, unsigned w)
+{
+	size_t quarter = w * sizeof(uint64_t) / DESC_QUARTER;
+
+	return (uint64_t *)((char *)first +
+			    quarter * (window.page_bytes - DESC_QUARTER)) + w;
 }
 
 /* The map entry of an address inside the window. */

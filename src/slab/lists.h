@@ -9,10 +9,10 @@
 
 #include "slab/slab.h"
 
-/* A bit for each object, behind the slab's own descriptor. */
-static inline uint64_t *bits_of(struct page *slab)
+/* Behind the slab's own descriptor, a bit for each object: word w of them. */
+static always_inline uint64_t *bits_of(struct page *slab, unsigned w)
 {
-	return (uint64_t *)((char *)slab + sizeof(*slab));
+	return page_word(slab, sizeof(*slab) / 8 + w);
 }
 
 static inline unsigned bit_words(const struct cache *cache)
@@ -29,7 +29,7 @@ struct hollow {
 static inline struct hollow *hollow_of(const struct cache *cache,
 				       struct page *slab)
 {
-	return (struct hollow *)(bits_of(slab) + bit_words(cache));
+	return (struct hollow *)bits_of(slab, bit_words(cache));
 }
 
 static inline unsigned hollow_pages(const struct cache *cache,
@@ -77,7 +77,7 @@ static inline void set_bin(struct cache_node *node, struct page *slab, unsigned 
 static inline bool is_home(struct page *slab, unsigned nr)
 {
 	return nr >= READ_ONCE(slab->slab.fresh) ||
-	       READ_ONCE(bits_of(slab)[nr / 64]) & 1ull << nr % 64;
+	       READ_ONCE(*bits_of(slab, nr / 64)) & 1ull << nr % 64;
 }
 
 /* The node of the slab that p lies in. */

@@ -16,13 +16,26 @@ static cold void refuse(const char *what, const struct cache *cache, void *p)
 	fatal("%s free of %p (size class %u)", what, p, cache->size);
 }
 
-static void set_entries(struct cache *cache, struct page *slab, unsigned entry)
+/*
+ * What the map says of each unit of a slab, and what the descriptors of those
+ * behind the first do.
+ */
+static void set_units(struct cache *cache, struct page *slab, unsigned entry,
+		      enum page_type type)
 {
-	uint16_t *map = map_entry(page_address(slab));
+	size_t first = ((uintptr_t)page_address(slab) - window.base) >>
+		       UNIT_SHIFT;
 	unsigned units = (1u << cache->order) >> (UNIT_SHIFT - topo.page_shift);
 
-	for (unsigned i = 0; i < units; i++)
-		WRITE_ONCE(map[i], (uint16_t)entry);
+	for (unsigned i = 0; i < units; i++) {
+		struct page *page = page_of_unit(first + i);
+
+		if (i) {
+			page->unit.back = i;
+			page->type = type;
+		}
+		WRITE_ONCE(window.map[first + i], (uint16_t)entry);
+	}
 }
 
 /*
@@ -32,8 +45,8 @@ static void set_entries(struct cache *cache, struct page *slab, unsigned entry)
 static struct page *new_slab(struct cache *cache, unsigned owner, unsigned gfp,
 			     struct pcp *pcp)
 {
-	unsigned unit = 1u << (UNIT_SHIFT - topo.page_shift), kind;
 	size_t npages = (size_t)1 << cache->order;
+	unsigned kind;
 	struct page *slab = node_alloc(owner_node(owner), gfp, npages, npages,
 				       pcp, &kind);
 	unsigned nid;
@@ -42,7 +55,8 @@ static struct page *new_slab(struct cache *cache, unsigned owner, unsigned gfp,
 		return NULL;
 	nid = page_node(slab);
 	/* Smaller blocks may have begun here before: old descriptors. */
-	memset(bits_of(slab), 0, (bit_words(cache) + 1) * 8);
+	for (unsigned w = 0; w <= bit_words(cache); w++)
+		*bits_of(slab, w) = 0;
 	slab->order = cache->order;
 	page_set_type(slab, PAGE_SLAB);
 	slab->epoch = cache_node(cache, nid)->epoch;
@@ -51,13 +65,8 @@ static struct page *new_slab(struct cache *cache, unsigned owner, unsigned gfp,
 	slab->slab.bin = SLAB_FULL;
 	/* With a constructor it tells what was never constructed. */
 	slab->slab.zeroed = kind == CLEAN || cache->ctor;
-	for (unsigned i = unit; i < npages; i += unit) {
-		struct page *page = page_at(pfn_of(slab) + i);
-
-		page->type = PAGE_SLAB_UNIT;
-		page->unit.back = i;
-	}
-	set_entries(cache, slab, owner_of(nid, owner) << CLASS_BITS | cache->class);
+	set_units(cache, slab, owner_of(nid, owner) << CLASS_BITS | cache->class,
+		  PAGE_SLAB_UNIT);
 	return slab;
 }
 
@@ -68,15 +77,13 @@ static struct page *new_slab(struct cache *cache, unsigned owner, unsigned gfp,
 static void free_slab(struct cache *cache, struct page *slab,
 		      struct pcp *pcp)
 {
-	unsigned unit = 1u << (UNIT_SHIFT - topo.page_shift);
 	size_t npages = (size_t)1 << cache->order;
 
-	set_entries(cache, slab, 0);
+	set_units(cache, slab, 0, PAGE_NONE);
 	if (slab->flags & PAGE_HOLLOW)
 		hollow_end(cache, slab);
-	memset(bits_of(slab), 0, (slab->slab.fresh + 63) / 64 * 8);
-	for (unsigned i = unit; i < npages; i += unit)
-		page_at(pfn_of(slab) + i)->type = PAGE_NONE;
+	for (unsigned w = 0; w < (slab->slab.fresh + 63u) / 64; w++)
+		*bits_of(slab, w) = 0;
 	slab->flags = 0;
 	slab->npages = (uint32_t)npages;
 	page_set_type(slab, PAGE_LARGE);
@@ -95,16 +102,15 @@ void free_slabs(struct cache *cache, struct list *slabs, struct pcp *pcp)
 }
 
 /* Objects of one slab, lowest address first; returns how many. */
-static unsigned take_from(struct cache *cache, struct page *slab, void **slots,
-			  unsigned n, bool *zeroed)
+static unsigned take_from(struct cache *cache, struct page *slab, char *start,
+			  void **slots, unsigned n, bool *zeroed)
 {
-	char *start = page_address(slab), *p;
+	char *p;
 	size_t size = cache->size;
-	uint64_t *bits = bits_of(slab);
 	unsigned w = slab->slab.hint, free = slab->slab.nr_free, left = n, more;
 
 	while (left && free) {
-		uint64_t word = bits[w];
+		uint64_t *bits = bits_of(slab, w), word = *bits;
 		unsigned was = left;
 
 		DEBUG_ON(w >= (slab->slab.fresh + 63u) / 64);
@@ -112,7 +118,7 @@ static unsigned take_from(struct cache *cache, struct page *slab, void **slots,
 			slots[--left] = start + size * (w * 64 +
 					(unsigned)__builtin_ctzll(word));
 		free -= was - left;
-		bits[w] = word;
+		*bits = word;
 		w += !word;
 	}
 	slab->slab.nr_free = (uint16_t)free;
@@ -178,6 +184,7 @@ static unsigned take_locked(struct cache *cache, struct cache_node *node,
 {
 	unsigned got = 0, entry = owner << CLASS_BITS | cache->class;
 	struct page *slab;
+	char *start;
 
 	while (got < n && (slab = first_partial(cache, node,
 					      refilled->refused))) {
@@ -186,9 +193,10 @@ static unsigned take_locked(struct cache *cache, struct cache_node *node,
 		if (unlikely(slab->flags & PAGE_HOLLOW) &&
 		    !refill(cache, slab, refilled))
 			continue;
-		if (*map_entry(page_address(slab)) != entry)
-			set_entries(cache, slab, entry);
-		got += take_from(cache, slab, slots, n - got, zeroed);
+		start = page_address(slab);
+		if (*map_entry(start) != entry)
+			set_units(cache, slab, entry, PAGE_SLAB_UNIT);
+		got += take_from(cache, slab, start, slots, n - got, zeroed);
 		node->nr_empty -= empty;
 		set_bin(node, slab, bin_of(cache, slab));
 	}
@@ -281,8 +289,8 @@ static always_inline unsigned number(const struct cache *cache, size_t size,
 /* Other objects' bits may change meanwhile; that of one that is out cannot. */
 void slab_check(const struct cache *cache, void *p)
 {
-	struct page *slab = slab_of(p);
-	uintptr_t start = (uintptr_t)page_address(slab);
+	uintptr_t start;
+	struct page *slab = slab_find(p, &start);
 
 	if (unlikely(is_home(slab, number(cache, cache->size,
 					   cache->reciprocal, start, p))))
@@ -294,22 +302,21 @@ void slab_check(const struct cache *cache, void *p)
  * order in which it was allocated has many of a kind. Returns how many.
  */
 static unsigned put_run(const struct cache *cache, struct page *slab,
-			void **slots, unsigned n)
+			uintptr_t start, void **slots, unsigned n)
 {
-	uintptr_t start = (uintptr_t)page_address(slab);
 	size_t bytes = page_bytes() << cache->order;
 	unsigned fresh = slab->slab.fresh, lowest = UINT16_MAX, i;
-	uint64_t *bits = bits_of(slab), reciprocal = cache->reciprocal;
+	uint64_t reciprocal = cache->reciprocal;
 	size_t size = cache->size;
 
 	for (i = 0; i < n && (uintptr_t)slots[i] - start < bytes; i++) {
 		unsigned nr = number(cache, size, reciprocal, start, slots[i]);
 		unsigned w = nr / 64;
-		uint64_t bit = 1ull << nr % 64;
+		uint64_t *bits = bits_of(slab, w), bit = 1ull << nr % 64;
 
-		if (unlikely(nr >= fresh || bits[w] & bit))
+		if (unlikely(nr >= fresh || *bits & bit))
 			refuse("double", cache, slots[i]);
-		bits[w] |= bit;
+		*bits |= bit;
 		lowest = w < lowest ? w : lowest;
 	}
 	if (!slab->slab.nr_free || lowest < slab->slab.hint)
@@ -327,12 +334,13 @@ static unsigned put(struct cache *cache, unsigned nid, void **slots, unsigned n,
 
 	lock(&node->list_lock, LOCK_LIST);
 	for (; i < n && home_of(slots[i]) == nid; i += run) {
-		struct page *slab = slab_of(slots[i]);
+		uintptr_t start;
+		struct page *slab = slab_find(slots[i], &start);
 
 		run = 1;
 		if (unlikely(slab->epoch != node->epoch))
 			continue;
-		run = put_run(cache, slab, slots + i, n - i);
+		run = put_run(cache, slab, start, slots + i, n - i);
 		home += run;
 		if (unlikely(slab->slab.bin == SLAB_HELD))
 			continue;

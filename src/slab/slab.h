@@ -172,15 +172,25 @@ struct cache_counts cache_count(const struct cache *cache);
 void caches_recover(void);
 void cache_recover(struct cache *cache);
 
-/* The descriptor of the slab that holds p, which has a map entry. */
+/* The slab that holds p, which has a map entry, and where its objects begin. */
+static inline struct page *slab_find(const void *p, uintptr_t *start)
+{
+	size_t unit = ((uintptr_t)p - window.base) >> UNIT_SHIFT;
+	struct page *page = page_of_unit(unit);
+
+	if (page->type != PAGE_SLAB) {
+		unit -= page->unit.back;
+		page = page_of_unit(unit);
+	}
+	*start = window.base + (unit << UNIT_SHIFT);
+	return page;
+}
+
 static inline struct page *slab_of(const void *p)
 {
-	struct page *page = page_of((void *)((uintptr_t)p -
-			(((uintptr_t)p - window.base) & (UNIT_BYTES - 1))));
+	uintptr_t start;
 
-	return page->type == PAGE_SLAB
-		       ? page
-		       : page_at(pfn_of(page) - page->unit.back);
+	return slab_find(p, &start);
 }
 
 /* Whether p, which has a map entry, lies in a slab that is to be drained. */

@@ -96,7 +96,7 @@ static unsigned find(const struct cache *cache, struct page *slab, unsigned nr,
 	unsigned fresh = slab->slab.fresh, at = nr;
 
 	while (at < fresh) {
-		uint64_t word = READ_ONCE(bits_of(slab)[at / 64]);
+		uint64_t word = READ_ONCE(*bits_of(slab, at / 64));
 
 		word = (home ? word : ~word) >> at % 64;
 		if (word)
