@@ -77,7 +77,7 @@ struct bm_stats {
 	size_t free_clean_bytes;/* free pages that hold no memory */
 	size_t present_bytes;   /* pages of all zones */
 	size_t reserved_bytes;  /* address space of the window */
-	size_t metadata_bytes;  /* page descriptors and sheaves in use */
+	size_t metadata_bytes;  /* sheaves, and page descriptors if all were touched */
 	uint64_t refills, flushes;    /* sheaves filled from, emptied to, slabs */
 	uint64_t slow_allocs, slow_frees;
 	uint64_t nested_calls;        /* served from a signal handler's side */

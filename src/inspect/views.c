@@ -28,7 +28,7 @@ static const struct figure {
 	FIGURE(free_clean_bytes, "free pages without memory", true),
 	FIGURE(present_bytes, "pages of all zones", true),
 	FIGURE(reserved_bytes, "address space of the window", true),
-	FIGURE(metadata_bytes, "page descriptors and sheaves", true),
+	FIGURE(metadata_bytes, "sheaves, and page descriptors at most", true),
 	FIGURE(refills, "sheaves filled from slabs", false),
 	FIGURE(flushes, "sheaves emptied to slabs", false),
 	FIGURE(slow_allocs, "allocations off the fast path", false),

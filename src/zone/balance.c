@@ -147,7 +147,7 @@ static size_t least_slack(size_t used)
 }
 
 /* What is kept whatever the program did: for pages that do not fit. */
-static size_t slack(size_t used)
+static size_t slack(const struct resident *r, size_t used)
 {
 	size_t set = READ_ONCE(balance.slack);
 
@@ -155,7 +155,8 @@ static size_t slack(size_t used)
 		return least_slack(used);
 	if (set)
 		return set;
-	return (MIB(8) >> topo.page_shift) + used / 8;
+	return max_u64((MIB(8) >> topo.page_shift) + used / 8,
+		       min_u64(READ_ONCE(r->misfit) * 9 / 8, used / 2));
 }
 
 static size_t peak(const struct resident *r)
@@ -185,12 +186,12 @@ size_t resident_high(const struct resident *r)
 {
 	size_t used = resident_used(r);
 
-	return wanted(r, used) + slack(used);
+	return wanted(r, used) + slack(r, used);
 }
 
 size_t resident_low(const struct resident *r)
 {
-	return resident_high(r) - slack(resident_used(r)) / 2;
+	return resident_high(r) - slack(r, resident_used(r)) / 2;
 }
 
 /*
@@ -208,7 +209,7 @@ static size_t idle_pages(const struct resident *r)
 
 static size_t high_for_fresh(const struct resident *r)
 {
-	size_t used = resident_used(r), keep = slack(used);
+	size_t used = resident_used(r), keep = slack(r, used);
 	size_t idle = idle_pages(r);
 
 	return wanted(r, used) +
@@ -225,26 +226,50 @@ void resident_note(struct resident *r)
 		WRITE_ONCE(r->least_dirty[0], dirty);
 }
 
-enum { MISTAKES = 3, TRUST = 16 };
+enum { MISTAKES = 3, TRUST = 16, MOST_TRUST = 64 };
 
 /*
  * A program that swings comes back for what it left alone for longer than a
  * moment. Say 1 GiB is in use, and 130 MiB that went back are taken again in
  * each of three periods, where 8 would do: then nothing counts as idle for the
- * next sixteen, eight seconds.
+ * next sixteen, eight seconds; and if it goes on when these are over, at once
+ * for twice as many.
  */
 static void judge(struct resident *r, size_t used)
 {
 	uint64_t refaults = READ_ONCE(r->refaults);
 	bool mistaken = refaults - READ_ONCE(r->judged) > used / 128;
-	uint32_t trust = READ_ONCE(r->trust);
+	uint32_t trust = READ_ONCE(r->trust), granted = READ_ONCE(r->granted);
 
 	WRITE_ONCE(r->judged, refaults);
 	WRITE_ONCE(r->mistakes, mistaken ? READ_ONCE(r->mistakes) + 1 : 0);
-	if (READ_ONCE(r->mistakes) >= MISTAKES)
-		WRITE_ONCE(r->trust, TRUST);
-	else if (trust)
+	if (trust) {
 		WRITE_ONCE(r->trust, trust - 1);
+		if (trust == 1)
+			WRITE_ONCE(r->misfit, 0);
+	} else if (READ_ONCE(r->mistakes) >= (granted ? 1 : MISTAKES)) {
+		granted = (uint32_t)min_u64(max_u64(TRUST, 2 * granted),
+					    MOST_TRUST);
+		WRITE_ONCE(r->granted, granted);
+		WRITE_ONCE(r->trust, granted);
+	} else if (!mistaken && granted) {
+		WRITE_ONCE(r->granted, granted / 2);
+	}
+}
+
+/*
+ * Memory is wanted though much is free: in pieces that do not fit, and at the
+ * next swing they will not fit either. Say 2.2 GiB are resident now, 2 GiB were
+ * in use at most: 0.2 stay besides those 2. A quarter of the peak, at most.
+ */
+static void note_misfit(struct resident *r, size_t used, size_t dirty)
+{
+	size_t most = peak(r);
+	size_t misfit = min_u64(used + dirty - min_u64(used + dirty, most),
+				most / 4);
+
+	if (READ_ONCE(r->trust) && misfit > READ_ONCE(r->misfit))
+		WRITE_ONCE(r->misfit, misfit);
 }
 
 void resident_new_period(struct resident *r)
@@ -303,7 +328,8 @@ static void tick(struct resident *r)
 
 	if (over(&r->period_start, now, PERIOD_NS)) {
 		resident_new_period(r);
-		WRITE_ONCE(r->purged, 0);
+		WRITE_ONCE(r->purged[1], READ_ONCE(r->purged[0]));
+		WRITE_ONCE(r->purged[0], 0);
 		/* Perhaps somebody can by now. */
 		if (READ_ONCE(balance.idle) == IDLE_SEEN &&
 		    !READ_ONCE(balance.helper))
@@ -356,7 +382,7 @@ static size_t reclaim_to(struct resident *r, size_t target, size_t most)
 			break;
 		done += n;
 	}
-	WRITE_ONCE(r->purged, READ_ONCE(r->purged) + done);
+	WRITE_ONCE(r->purged[0], READ_ONCE(r->purged[0]) + done);
 	if (done >= most)
 		WRITE_ONCE(r->stalls, READ_ONCE(r->stalls) + 1);
 	return done;
@@ -367,7 +393,7 @@ void zone_balance(struct zone *zone, size_t freed)
 	struct resident *r = zone->resident;
 	size_t dirty = resident_dirty(r), most = batch();
 
-	if (dirty <= min_u64(slack(resident_used(r)), idle_floor()) ||
+	if (dirty <= min_u64(slack(r, resident_used(r)), idle_floor()) ||
 	    !zone_purges(zone))
 		return;
 	/* The gate is shut then, and many wait: no look at files. */
@@ -385,28 +411,33 @@ void zone_balance(struct zone *zone, size_t freed)
 	balance_leave(dirty);
 }
 
-/* Memory that went back within this period is wanted after all. */
+/* Memory that went back lately is wanted after all. */
 static void note_refault(struct resident *r, size_t npages)
 {
-	size_t purged = READ_ONCE(r->purged), n = min_u64(purged, npages);
+	for (unsigned i = 2; i--;) {
+		size_t purged = READ_ONCE(r->purged[i]);
+		size_t n = min_u64(purged, npages);
 
-	WRITE_ONCE(r->purged, purged - n);
-	WRITE_ONCE(r->refaults, READ_ONCE(r->refaults) + n);
+		WRITE_ONCE(r->purged[i], purged - n);
+		WRITE_ONCE(r->refaults, READ_ONCE(r->refaults) + n);
+		npages -= n;
+	}
 }
 
 void zone_took(struct zone *zone, size_t fresh)
 {
 	struct resident *r = zone->resident;
-	size_t dirty, high;
+	size_t used = resident_used(r), dirty, high;
 
 	quota_keep();
 	if (!fresh)
 		return;
-	if (READ_ONCE(r->purged))
+	if (READ_ONCE(r->purged[0]) | READ_ONCE(r->purged[1]))
 		note_refault(r, fresh);
 	dirty = resident_dirty(r);
-	if (dirty <= least_slack(resident_used(r)))
+	if (dirty <= least_slack(used))
 		return;
+	note_misfit(r, used, dirty);
 	tick(r);
 	if (conf.reclaim == RECLAIM_OFF)
 		return;

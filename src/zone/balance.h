@@ -31,11 +31,13 @@ struct resident {
 	size_t least_dirty[2];	/* (A) in this moment and the last */
 	uint64_t moment_start;	/* (A) nanoseconds */
 	size_t hollow;		/* (A) pages in use that have no memory */
-	size_t purged;		/* (A) pages, in this period */
+	size_t purged[2];	/* (A) pages, in this period and the last */
 	uint64_t refaults;	/* (A) of them, taken again within it */
 	uint64_t judged;	/* (A) refaults when the period began */
 	uint32_t mistakes;	/* (A) periods in a row with many */
 	uint32_t trust;		/* (A) periods for which nothing is idle */
+	uint32_t granted;	/* (A) how many those were at first */
+	size_t misfit;		/* (A) pages beyond the peak that they keep */
 	uint64_t stalls;	/* (A) times that a caller left the rest */
 	struct zone *zones[RESIDENT_ZONES];	/* (C) */
 	unsigned nr_zones;			/* (C) */

@@ -6,19 +6,25 @@
  */
 #include "unit.h"
 
-#include <string.h>
+#include <sys/mman.h>
 
 enum { GROUPS = 5, PAGES = GROUPS * DESC_GROUP_PAGES };
 
+static size_t room_bytes(void)
+{
+	return (size_t)PAGES << (window.page_shift - PAGE_DESC_SHIFT);
+}
+
+/* A machine with such pages, and no more than descriptors. */
 static char *begin(unsigned page_shift)
 {
-	size_t bytes = (size_t)PAGES << (page_shift - PAGE_DESC_SHIFT);
-	char *room = aligned_alloc((size_t)4 << page_shift, bytes);
+	char *room;
 
-	assert_non_null(room);
-	memset(room, 0, bytes);
-	window.vmemmap = room;
 	window.page_shift = page_shift;
+	room = mmap(NULL, room_bytes(), PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(room, MAP_FAILED);
+	window.vmemmap = room;
 	window.page_bytes = 1u << page_shift;
 	return room;
 }
@@ -42,7 +48,7 @@ static void test_descriptors(void **state)
 			page->npages = 1;
 			assert_int_equal(pfn_of(page), pfn);
 		}
-		free(room);
+		munmap(room, room_bytes());
 	}
 }
 
@@ -70,7 +76,7 @@ static void test_words(void **state)
 		/* A slab of few objects stays within the first quarter. */
 		assert_ptr_equal(page_word(page_at(0), 31),
 				 (uint64_t *)page_at(0) + 31);
-		free(room);
+		munmap(room, room_bytes());
 	}
 }
 

@@ -466,27 +466,45 @@ static int fresh(void **state)
 	return 0;
 }
 
+static void period(struct resident *r, bool mistaken)
+{
+	r->refaults += mistaken ? 100 : 0;
+	resident_new_period(r);
+}
+
 /* Three periods with refaults, and nothing is idle for sixteen more. */
 static void test_mistakes(void **state)
 {
 	struct resident r = { .refaults = 1 };
+	unsigned left;
 
 	(void)state;
-	for (int period = 0; period < 3; period++) {
+	for (int i = 0; i < 3; i++) {
 		assert_int_equal(r.trust, 0);
-		r.refaults += 100;
-		resident_new_period(&r);
+		period(&r, true);
 	}
 	assert_int_equal(r.trust, 16);
-	for (unsigned left = 16; left-- > 0;) {
-		resident_new_period(&r);
+	for (left = 16; left-- > 0;) {
+		r.misfit = 7;
+		period(&r, false);
 		assert_int_equal(r.trust, left);
+		assert_int_equal(r.misfit, left ? 7 : 0);
 	}
+	/* It goes on: at once, and for longer; but there is an end to that. */
+	for (unsigned length = 32; length <= 128; length *= 2) {
+		period(&r, true);
+		for (left = length < 64 ? length : 64; left; left--) {
+			assert_int_equal(r.trust, left);
+			period(&r, false);
+		}
+		assert_int_equal(r.trust, 0);
+	}
+	/* It is over, and that is forgotten. */
+	for (int i = 0; i < 8; i++)
+		period(&r, false);
 	/* With a good one in between they do not count. */
-	for (int period = 0; period < 8; period++) {
-		if (period % 3 != 2)
-			r.refaults += 100;
-		resident_new_period(&r);
+	for (int i = 0; i < 8; i++) {
+		period(&r, i % 3 != 2);
 		assert_int_equal(r.trust, 0);
 	}
 }
