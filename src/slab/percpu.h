@@ -32,6 +32,13 @@
 #include "slab/owner.h"
 #include "zone/pcp.h"
 
+/* How fast something comes, in rounds of so many. All (S). */
+struct pace {
+	uint32_t events;	/* of this round */
+	uint32_t busy;		/* rounds in which they came fast */
+	uint64_t since;		/* when this one began */
+};
+
 struct slot {
 	struct lock lock;
 	uint32_t active;	/* (A) its memory is committed */
@@ -40,10 +47,10 @@ struct slot {
 	uint8_t want[NR_CLASSES];	/* (S) capacity of the next sheaf */
 	uint8_t want_far[NR_CLASSES];	/* (S) the same, strangers' objects */
 	uint8_t freed[NR_CLASSES];	/* (S) the last slow call was a free */
+	uint8_t went[NR_CLASSES];	/* (S) own sheaves that went home */
 	struct pcp pcp;			/* (S) */
-	uint32_t changes;		/* (S) of sheaves */
-	uint32_t busy;			/* (S) rounds in which they came fast */
-	uint64_t since;			/* (S) when the last round began */
+	struct pace changes;		/* (S) of sheaves */
+	struct pace returns;		/* (S) of objects that had gone home */
 	uint64_t slow_allocs, slow_frees, refills, flushes;	/* (S) */
 	uint64_t remote_sheaves;				/* (S) */
 } aligned_to(64);

@@ -231,27 +231,35 @@ static bool sparse(const struct cache *cache, unsigned owner)
 
 /*
  * Of large objects, of which a sheaf has a handful, there is one sheaf a class
- * and slot: a second one and one for strangers' cost more memory than time.
+ * and slot until sheaves have grown: a second one and one for strangers' cost
+ * more memory than time.
  */
-static bool has_one_sheaf(const struct cache *cache)
+static bool has_one_sheaf(const struct cache *cache, unsigned want)
 {
-	return cache->max_sheaf < 5;
+	return cache->max_sheaf < 5 && want < 5;
 }
 
-/* A sheaf with objects is kept for its owner, or emptied when there are many. */
-static void barn_give(struct cache *cache, unsigned owner, uint32_t top,
+/*
+ * A sheaf with objects is kept for its owner, or emptied when there are many:
+ * then it is true.
+ */
+static bool barn_give(struct cache *cache, unsigned owner, uint32_t top,
 		      struct slot *slot)
 {
 	struct barn *barn = barn_of(cache, owner);
 	bool room = READ_ONCE(pool.claimed) <= budget() &&
 		    !sparse(cache, owner);
+	/* Of sheaves that have grown, fewer; but two. */
+	unsigned most = (unsigned)min_u64(
+		cache->max_barn, max_u64(2, cache->max_barn * cache->max_sheaf /
+						    sheaf_of(top)->capacity));
 
 	if (sheaf_count(top) == 0) {
 		sheaf_drop(top);
-		return;
+		return false;
 	}
 	lock(&barn->lock, LOCK_BARN);
-	room = room && barn->nr < cache->max_barn;
+	room = room && barn->nr < most;
 	if (room) {
 		sheaf_of(top)->link = barn->full;
 		barn->full = top;
@@ -262,28 +270,35 @@ static void barn_give(struct cache *cache, unsigned owner, uint32_t top,
 		slot->flushes++;
 		sheaf_empty(top, &slot->pcp);
 	}
+	return !room;
+}
+
+/* One event more: have there been two rounds that took less than so long? */
+static bool fast(struct pace *pace, uint32_t round, uint64_t ns)
+{
+	if (++pace->events == round) {
+		uint64_t now = os_now();
+
+		pace->busy = now - pace->since < ns ? pace->busy + 1 : 0;
+		pace->since = now;
+		pace->events = 0;
+	}
+	return pace->busy > 1;
 }
 
 /*
  * Sheaves grow only while changing them costs more than about one per cent of
- * the time (one takes 50 ns or so), for two rounds: then it pays to hold more
- * free objects. A start, which changes every sheaf, is shorter.
+ * the time (one takes 50 ns or so): then it pays to hold more free objects. A
+ * start, which changes every sheaf, is shorter.
  */
-enum { CHANGES = 256, CHANGE_NS = 5000 };
-
-static bool busy(struct slot *slot)
-{
-	if (++slot->changes == CHANGES) {
-		uint64_t now = os_now();
-
-		slot->busy = now - slot->since < CHANGES * CHANGE_NS
-				     ? slot->busy + 1
-				     : 0;
-		slot->since = now;
-		slot->changes = 0;
-	}
-	return slot->busy > 1;
-}
+enum { CHANGES = 256, CHANGES_NS = CHANGES * 5000 };
+/*
+ * Objects that went home, for want of room, and are fetched again: that costs
+ * a microsecond for each sheaf, most of it waiting for slabs that are in no
+ * cache. Then sheaves grow further. A program that only allocates, only frees,
+ * or hands its objects to others has none of these.
+ */
+enum { RETURNS = 32, RETURNS_NS = RETURNS * 50000 };
 
 /* The first one: what is within a sheaf's own size is no more memory. */
 static unsigned first_want(const struct cache *cache)
@@ -296,11 +311,26 @@ static unsigned grow_want(const struct cache *cache, struct slot *slot,
 			  bool own)
 {
 	uint8_t *want = &(own ? slot->want : slot->want_far)[cache->class];
+	bool busy = fast(&slot->changes, CHANGES, CHANGES_NS);
 
-	if (busy(slot) || !*want)
+	if ((busy && *want < cache->max_sheaf) || !*want)
 		*want = (uint8_t)min_u64(cache->max_sheaf,
 					 *want ? 2 * *want : first_want(cache));
 	return *want;
+}
+
+/* The slot's own objects are fetched from slabs. */
+static void note_return(const struct cache *cache, struct slot *slot)
+{
+	uint8_t *want = &slot->want[cache->class];
+	uint8_t *went = &slot->went[cache->class];
+
+	if (!*went)
+		return;
+	--*went;
+	if (fast(&slot->returns, RETURNS, RETURNS_NS) &&
+	    *want < cache->max_grown)
+		*want = (uint8_t)min_u64(cache->max_grown, 2 * *want);
 }
 
 /* An empty sheaf that is too small for what its class needs by now. */
@@ -374,10 +404,10 @@ static uint32_t borrow(const struct cache *cache, uint32_t nr, unsigned owner)
  * filled anew.
  */
 static uint32_t find_objects(struct cache *cache, struct slot *slot,
-			     uint32_t nr, unsigned owner, unsigned want)
+			     uint32_t nr, unsigned owner)
 {
 	uint32_t *spare = &slot->spare[cache->class], top = *spare;
-	unsigned n;
+	unsigned want, n;
 
 	if (top && sheaf_count(top)) {
 		*spare = 0;
@@ -390,6 +420,8 @@ static uint32_t find_objects(struct cache *cache, struct slot *slot,
 		return top;
 	top = *spare;
 	*spare = 0;
+	note_return(cache, slot);
+	want = slot->want[cache->class];
 	if (top && outgrown(top, want)) {
 		sheaf_drop(top);
 		top = 0;
@@ -445,12 +477,13 @@ enum sheaf_result cache_alloc(struct cache *cache, struct slot *slot,
 	    !(*spare && sheaf_count(*spare)) &&
 	    !READ_ONCE(barn_of(cache, owner)->full))
 		return take_one(cache, slot, owner, object, zeroed);
-	want = grow_want(cache, slot, true);
+	grow_want(cache, slot, true);
 	turned = slot->freed[cache->class] && *spare && sheaf_count(*spare);
 	slot->freed[cache->class] = 0;
-	new = find_objects(cache, slot, nr, owner, want);
+	new = find_objects(cache, slot, nr, owner);
 	if (!new)
 		return take_one(cache, slot, owner, object, NULL);
+	want = slot->want[cache->class];
 	if (turned && top)
 		new = hold_half(&held, new, top);
 	new -= 8;
@@ -461,7 +494,7 @@ enum sheaf_result cache_alloc(struct cache *cache, struct slot *slot,
 	}
 	if (held.nr)
 		*spare = put_held(&held, top);
-	else if (top && !*spare && !has_one_sheaf(cache) &&
+	else if (top && !*spare && !has_one_sheaf(cache, want) &&
 		 !outgrown(top, want))
 		*spare = top;
 	else if (top)
@@ -510,6 +543,7 @@ enum sheaf_result cache_free(void *p, unsigned entry, struct slot *slot,
 	unsigned owner = entry_owner(entry);
 	uint32_t *row = slot_row(nr, index), top = READ_ONCE(*row), new;
 	uint32_t *spare = &slot->spare[cache->class];
+	uint8_t *went = &slot->went[cache->class];
 	bool own = index < 1 << CLASS_BITS, few;
 
 	slot->slow_frees++;
@@ -529,7 +563,7 @@ enum sheaf_result cache_free(void *p, unsigned entry, struct slot *slot,
 		*row = top + 8;
 		return SHEAF_DONE;
 	}
-	if (!own && has_one_sheaf(cache))
+	if (!own && has_one_sheaf(cache, 0))
 		return give_one(cache, slot, p);
 	slot->freed[cache->class] = own;
 	few = own && sparse(cache, owner);
@@ -548,11 +582,13 @@ enum sheaf_result cache_free(void *p, unsigned entry, struct slot *slot,
 		barn_give(cache, owner, new + 8, slot);
 		return SHEAF_DONE;
 	}
-	if (top && own && !*spare && !few && !has_one_sheaf(cache)) {
+	if (top && own && !*spare && !few &&
+	    !has_one_sheaf(cache, slot->want[cache->class])) {
 		*spare = top;
 	} else if (top) {
 		slot->remote_sheaves += !own;
-		barn_give(cache, owner, top, slot);
+		if (barn_give(cache, owner, top, slot) && own && !few)
+			*went += *went < UINT8_MAX;
 	}
 	return SHEAF_DONE;
 }

@@ -571,6 +571,8 @@ bool caches_init(void)
 		cache->max_sheaf = (uint8_t)min_u64(
 			SHEAF_OBJECTS,
 			max_u64(1, SHEAF_BUDGET / (size > 1024 ? 2 : 1) / size));
+		cache->max_grown = (uint8_t)min_u64(SHEAF_OBJECTS,
+						    GROWN_BUDGET / size);
 		full = cache->max_sheaf * size;
 		cache->max_barn = (uint8_t)min_u64(
 			28, max_u64(1, BARN_BUDGET / full));

@@ -34,6 +34,7 @@ enum {
 	RECIPROCAL_SHIFT = 40,
 	SHEAF_OBJECTS = 126,		/* places of a sheaf of 1 KiB */
 	SHEAF_BUDGET = 32 << 10,	/* bytes of one sheaf; half above 1 KiB */
+	GROWN_BUDGET = 128 << 10,	/* the same, of objects that keep coming back */
 	BARN_BUDGET = 64 << 10,	/* bytes of full sheaves of one owner */
 	SURPLUS_MIN = 512 << 10,	/* bytes at home beyond a quarter of what is out */
 	CACHE_SIZE_MAX = 128 << 10,	/* of an object of a named cache */
@@ -66,6 +67,7 @@ struct cache {
 	uint8_t order;		/* of a slab */
 	uint8_t class;
 	uint8_t max_sheaf;	/* objects of the largest sheaf, or magazine */
+	uint8_t max_grown;	/* the same, where objects keep coming back */
 	uint8_t max_barn;	/* full sheaves kept for one owner */
 	uint64_t reciprocal;	/* (offset * reciprocal) >> 40 = number */
 	struct cache_node *first_node;	/* of nid 0 */
