@@ -21,7 +21,8 @@ static void add_slots(struct bm_stats *s)
 		s->slow_allocs += slot->slow_allocs;
 		s->slow_frees += slot->slow_frees;
 		s->remote_sheaves += slot->remote_sheaves;
-		s->pcp_bytes += slot->pcp.count * page_bytes();
+		s->pcp_bytes += (slot->pcp.count + slot->pcp.run_pages) *
+				page_bytes();
 	}
 }
 

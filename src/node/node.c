@@ -148,19 +148,31 @@ static struct page *try_list(unsigned nid, unsigned gfp, size_t npages,
 	return page;
 }
 
+static struct page *from_lists(struct pcp *pcp, struct zone *zone,
+			       size_t npages, size_t align, unsigned *kind)
+{
+	unsigned order = pcp_order(npages);
+
+	if (order < PCP_ORDERS)
+		return align <= npages ? pcp_alloc(pcp, zone, order, kind)
+				       : NULL;
+	if (zone->type != ZONE_MOVABLE || align > 1)
+		return NULL;
+	*kind = DIRTY;
+	return pcp_alloc_run(pcp, zone, npages);
+}
+
 struct page *node_alloc(unsigned nid, unsigned gfp, size_t npages,
 			size_t align, struct pcp *pcp, unsigned *kind)
 {
 	unsigned want = gfp_zone(gfp);
-	struct node *node = node_of(nid);
-	unsigned order = pcp_order(npages);
 	struct page *page;
 
 	if (want >= NR_ZONE_TYPES)
 		return NULL;
-	if (want < PCP_ZONES && pcp && pcp->nid == nid && order < PCP_ORDERS &&
-	    align <= npages) {
-		page = pcp_alloc(pcp, &node->zones[want], order, kind);
+	if (want < PCP_ZONES && pcp && pcp->nid == nid) {
+		page = from_lists(pcp, &node_of(nid)->zones[want], npages,
+				  align, kind);
 		if (page)
 			return page;
 	}
@@ -180,13 +192,16 @@ void node_free(struct page *page, struct pcp *pcp)
 	unsigned order = pcp_order(page->npages);
 
 	/*
-	 * Of a run that was cut or resized, only one that is still a buddy:
-	 * pages 5 and 6 are two pages but no block of order 1.
+	 * To the lists of blocks only one that is a buddy: pages 5 and 6 are
+	 * two pages but no block of order 1.
 	 */
-	if (pcp && order < PCP_ORDERS && !(page->flags & PAGE_MOVED) &&
-	    !(pfn_of(page) & (page->npages - 1)) && zone->type < PCP_ZONES &&
-	    zone->node == pcp->nid)
+	if (!pcp || page->flags & PAGE_MOVED || zone->type >= PCP_ZONES ||
+	    zone->node != pcp->nid)
+		zone_free(zone, page);
+	else if (order < PCP_ORDERS && !(pfn_of(page) & (page->npages - 1)))
 		pcp_free(pcp, zone, page, order);
+	else if (zone->type == ZONE_MOVABLE)
+		pcp_free_run(pcp, zone, page);
 	else
 		zone_free(zone, page);
 	node_call_home(zone->node);

@@ -48,7 +48,8 @@ enum page_type {
 	PAGE_LARGE,	/* first page of a block of npages pages */
 	PAGE_SLAB,	/* first page of a slab of 1 << order pages */
 	PAGE_SLAB_UNIT,	/* first page of a further 64 KiB of a slab */
-	PAGE_PCP,	/* on a CPU's page list */
+	PAGE_PCP,	/* on a CPU's page list, 1 << order pages */
+	PAGE_PCP_RUN,	/* there too, npages of them */
 	PAGE_PART,	/* upper half of a free block that is mixed */
 };
 
@@ -65,7 +66,7 @@ struct page {
 	uint8_t order;		/* free blocks and slabs */
 	uint8_t flags;
 	uint8_t epoch;		/* free blocks and slabs: see malloc/fork.c */
-	uint32_t npages;	/* PAGE_LARGE: its length */
+	uint32_t npages;	/* PAGE_LARGE and PAGE_PCP_RUN: its length */
 	struct list link;	/* free area (Z), or partial list (L) */
 	union {
 		struct {	/* PAGE_FREE and PAGE_PART, all (Z) */
@@ -114,7 +115,9 @@ static always_inline void page_set_type(struct page *page, enum page_type type)
 /* How many pages the block that starts at a page has. */
 static always_inline size_t page_block_pages(const struct page *page)
 {
-	return load_acquire(&page->type) == PAGE_LARGE
+	unsigned type = load_acquire(&page->type);
+
+	return type == PAGE_LARGE || type == PAGE_PCP_RUN
 		       ? page->npages
 		       : (size_t)1 << page->order;
 }

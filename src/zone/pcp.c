@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "zone/pcp.h"
 
+#include <string.h>
+
 #include "zone/quota.h"
 
 static struct page *pop(struct list *list)
@@ -117,9 +119,60 @@ void pcp_free(struct pcp *pcp, struct zone *zone, struct page *page,
 		shorten(pcp, zone - zone->type);
 }
 
+static struct page *take_run(struct pcp *pcp, unsigned i)
+{
+	struct page *page = pcp->runs[i];
+
+	pcp->run_pages -= page->npages;
+	pcp->nr_runs--;
+	memmove(pcp->runs + i, pcp->runs + i + 1,
+		(pcp->nr_runs - i) * sizeof(*pcp->runs));
+	return page;
+}
+
+static void give_back_oldest(struct pcp *pcp, struct zone *zone)
+{
+	zone_free(zone, take_run(pcp, 0));
+}
+
+enum { MISS_DROPS = 2 };
+
+struct page *pcp_alloc_run(struct pcp *pcp, struct zone *zone, size_t npages)
+{
+	for (unsigned i = pcp->nr_runs; i-- > 0;)
+		if (pcp->runs[i]->npages == npages) {
+			struct page *page = take_run(pcp, i);
+
+			page->flags = 0;
+			page_set_type(page, PAGE_LARGE);
+			return page;
+		}
+	for (int i = 0; i < MISS_DROPS && pcp->nr_runs; i++)
+		give_back_oldest(pcp, zone);
+	return NULL;
+}
+
+void pcp_free_run(struct pcp *pcp, struct zone *zone, struct page *page)
+{
+	size_t high = pcp_high_runs(zone);
+
+	if (page->npages > high) {
+		zone_free(zone, page);
+		return;
+	}
+	while (pcp->nr_runs == PCP_RUNS || pcp->run_pages + page->npages > high)
+		give_back_oldest(pcp, zone);
+	page->flags = PAGE_DIRTY | PAGE_FREED;
+	page_set_type(page, PAGE_PCP_RUN);
+	pcp->runs[pcp->nr_runs++] = page;
+	pcp->run_pages += page->npages;
+}
+
 void pcp_drain(struct pcp *pcp, struct zone *zones)
 {
 	for (unsigned type = 0; type < PCP_ZONES; type++)
 		for (unsigned order = 0; order < PCP_ORDERS; order++)
 			give_back(pcp, &zones[type], order, UINT32_MAX);
+	while (pcp->nr_runs)
+		give_back_oldest(pcp, &zones[ZONE_MOVABLE]);
 }

@@ -2,12 +2,18 @@
 /*
  * What:  per-CPU page lists: blocks of small orders in front of the zones, so
  *        that a slab or a small run comes and goes without a zone's lock.
+ *        And a few runs of other lengths, as they were freed: a program that
+ *        has a buffer of 70,000 bytes again and again gets the same one.
  * Door:  pcp_alloc(), pcp_free(), pcp_drain(). One struct pcp per slot.
  * Locks: the slot's (S); the zone's is taken once a batch.
  * Invariant: a block on a list is PAGE_PCP, its order and dirtiness in its
  *        descriptor; its zone counts it as used. A free that makes count
  *        more than high gives back a batch of the largest blocks.
  *        All blocks are of the CPU's own node, of its zones in the window.
+ *        Runs are of Movable, dirty, and handed out again for exactly their
+ *        length. When one is wanted that is not there, the two that have
+ *        waited longest go to the zone: where lengths do not come again, none
+ *        waits for long.
  * See:   the kernel's per-CPU pagesets, with their batch and high.
  */
 #ifndef BM_ZONE_PCP_H
@@ -17,6 +23,7 @@
 
 enum {
 	PCP_ORDERS = 6,		/* 4 KiB to 128 KiB with 4K pages */
+	PCP_RUNS = 16,
 };
 
 enum {
@@ -25,7 +32,10 @@ enum {
 
 struct pcp {
 	struct list blocks[PCP_ZONES][PCP_ORDERS];	/* (S) */
-	size_t count;					/* (S) pages */
+	size_t count;					/* (S) their pages */
+	struct page *runs[PCP_RUNS];			/* (S) the oldest first */
+	unsigned nr_runs;				/* (S) */
+	size_t run_pages;				/* (S) */
 	unsigned nid;					/* (C) the CPU's node */
 };
 
@@ -35,6 +45,14 @@ static inline size_t pcp_high(const struct zone *zone)
 	return min_u64(KIB(512) >> topo.page_shift,
 		       max_u64(KIB(128) >> topo.page_shift,
 			       READ_ONCE(zone->used_pages) / 32));
+}
+
+/* Pages of runs that a slot may hold: 1 MiB, and up to 2 where the zone is large. */
+static inline size_t pcp_high_runs(const struct zone *zone)
+{
+	return min_u64(MIB(2) >> topo.page_shift,
+		       max_u64(MIB(1) >> topo.page_shift,
+			       READ_ONCE(zone->used_pages) / 16));
 }
 
 /* The order of a run that the lists serve, or PCP_ORDERS. */
@@ -50,6 +68,9 @@ struct page *pcp_alloc(struct pcp *pcp, struct zone *zone, unsigned order,
 		       unsigned *kind);
 void pcp_free(struct pcp *pcp, struct zone *zone, struct page *page,
 	      unsigned order);
+/* The same for runs of other lengths, of the node's Movable zone. */
+struct page *pcp_alloc_run(struct pcp *pcp, struct zone *zone, size_t npages);
+void pcp_free_run(struct pcp *pcp, struct zone *zone, struct page *page);
 /* Forgets the blocks, of which a fork child knows not where they are. */
 static inline void pcp_reset(struct pcp *pcp)
 {

@@ -159,12 +159,18 @@ static size_t stretch_locked(const struct zone *zone, pfn_t pfn, size_t enough,
 
 enum { STRETCHES = 8 };	/* looked at in each list */
 
+/* One that is an eighth too long ends the look at a list, a quarter the search. */
+static bool is_tight(size_t length, size_t npages, unsigned part)
+{
+	return length <= npages + npages / part;
+}
+
 /*
  * A run that was freed is rarely one buddy: 75 pages may have become blocks of
  * 1, 2, 64 and 8. So before a larger block is broken, resident blocks of the
  * two orders that a stretch of npages must contain (75: 64 or 32) are looked
- * at with their neighbours, and the tightest stretch is taken. Of blocks of
- * the kinds from first to last.
+ * at with their neighbours, and the tightest stretch is taken, or one that is
+ * tight enough. Of blocks of the kinds from first to last.
  */
 static struct page *take_stretch_locked(struct zone *zone, size_t npages,
 					size_t align, unsigned first,
@@ -181,15 +187,16 @@ static struct page *take_stretch_locked(struct zone *zone, size_t npages,
 	/* Small clean blocks may end where a large one begins. */
 	if (first == CLEAN && zone->nonempty[CLEAN] >> order)
 		order = log2_floor(zone->nonempty[CLEAN]);
-	for (order++; order-- > least && best != npages;)
-		for (unsigned k = first; k <= last; k++) {
+	for (order++; order-- > least && !is_tight(best, npages, 4);)
+		for (unsigned k = first;
+		     k <= last && !is_tight(best, npages, 4); k++) {
 			struct list *list = &zone->free_area[order].blocks[k];
 			struct list *l = list->next;
 
 			if (!(zone->nonempty[k] >> order & 1))
 				continue;
 			for (int n = 0; n < STRETCHES && l != list &&
-					best != npages; n++) {
+					!is_tight(best, npages, 8); n++) {
 				pfn_t pfn = pfn_of(container_of(
 					l, struct page, link));
 				size_t have = stretch_locked(

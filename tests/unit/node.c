@@ -336,6 +336,59 @@ static void test_pcp(void **state)
 	assert_int_equal(pcp[1].nid, 1);
 }
 
+/*
+ * Runs of other lengths wait as they were freed, for exactly that length; the
+ * oldest go when others are wanted, or more is freed than may wait.
+ */
+static void test_pcp_runs(void **state)
+{
+	struct pcp pcp = { .nid = 0 };
+	struct page *run[PCP_RUNS + 1], *page;
+	size_t pages;
+	unsigned kind;
+
+	(void)state;
+	machine(2, GIB(64));
+	for (unsigned i = 0; i <= PCP_RUNS; i++)
+		run[i] = node_alloc(0, GFP_MOVABLE, 9 + i % 7, 1, &pcp, &kind);
+	pages = used_pages(0);
+	for (unsigned i = 0; i <= PCP_RUNS; i++)
+		node_free(run[i], &pcp);
+	/* One too many: the first has gone. */
+	assert_int_equal(pcp.nr_runs, PCP_RUNS);
+	assert_int_equal(pcp.run_pages + 9, pages);
+	assert_int_equal(used_pages(0), pcp.run_pages);
+	/* Of the like ones the last, and all of it. */
+	page = node_alloc(0, GFP_MOVABLE, 11, 1, &pcp, &kind);
+	assert_ptr_equal(page, run[16]);
+	assert_int_equal(kind, DIRTY);
+	assert_int_equal(page->npages, 11);
+	node_free(page, &pcp);
+	/* Nobody has 60: those of 10 and 11 pages go, and 12 is there still. */
+	page = node_alloc(0, GFP_MOVABLE, 60, 1, &pcp, &kind);
+	assert_int_equal(pcp.nr_runs, PCP_RUNS - 2);
+	assert_ptr_equal(pcp.runs[0], run[3]);
+	node_free(page, &pcp);
+	/* Neither for another node, nor aligned, nor of slabs. */
+	node_free(node_alloc(1, GFP_MOVABLE, 12, 1, &pcp, &kind), &pcp);
+	node_free(node_alloc(0, GFP_MOVABLE, 12, 4, &pcp, &kind), NULL);
+	node_free(node_alloc(0, GFP_NORMAL, 12, 1, &pcp, &kind), &pcp);
+	assert_int_equal(pcp.nr_runs, PCP_RUNS - 1);
+	assert_int_equal(used_pages(1), 0);
+	/* More than may wait: the others make room, or it does not wait. */
+	page = node_alloc(0, GFP_MOVABLE, mib_pages(1) - 1, 1, &pcp, &kind);
+	node_free(page, &pcp);
+	assert_int_equal(pcp.nr_runs, 1);
+	page = node_alloc(0, GFP_MOVABLE, mib_pages(2) + 1, 1, &pcp, &kind);
+	node_free(page, &pcp);
+	assert_int_equal(pcp.run_pages, 0);
+	page = node_alloc(0, GFP_MOVABLE, 77, 1, &pcp, &kind);
+	node_free(page, &pcp);
+	node_drain(&pcp);
+	assert_int_equal(pcp.nr_runs + pcp.run_pages, 0);
+	assert_int_equal(used_pages(0), 0);
+}
+
 static bool stop;
 static size_t taken;
 
@@ -448,6 +501,7 @@ int main(void)
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_asked),
 		cmocka_unit_test(test_pcp),
+		cmocka_unit_test(test_pcp_runs),
 		cmocka_unit_test(test_rebuild),
 		cmocka_unit_test(test_pageblocks),
 		cmocka_unit_test(test_placement),
