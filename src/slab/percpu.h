@@ -47,7 +47,7 @@ struct slot {
 	uint8_t want[NR_CLASSES];	/* (S) capacity of the next sheaf */
 	uint8_t want_far[NR_CLASSES];	/* (S) the same, strangers' objects */
 	uint8_t freed[NR_CLASSES];	/* (S) the last slow call was a free */
-	uint8_t went[NR_CLASSES];	/* (S) own sheaves that went home */
+	uint8_t gone[NR_CLASSES];	/* (S) objects that went home */
 	struct pcp pcp;			/* (S) */
 	struct pace changes;		/* (S) of sheaves */
 	struct pace returns;		/* (S) of objects that had gone home */

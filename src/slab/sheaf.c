@@ -293,12 +293,13 @@ static bool fast(struct pace *pace, uint32_t round, uint64_t ns)
  */
 enum { CHANGES = 256, CHANGES_NS = CHANGES * 5000 };
 /*
- * Objects that went home, for want of room, and are fetched again: that costs
- * a microsecond for each sheaf, most of it waiting for slabs that are in no
- * cache. Then sheaves grow further. A program that only allocates, only frees,
- * or hands its objects to others has none of these.
+ * As many objects as a sheaf holds went home for want of room, and as many of
+ * the class are fetched: that costs a microsecond, most of it waiting for slabs
+ * that are in no cache. Where it is a tenth of the time, sheaves grow further.
+ * A program that only allocates, only frees, or hands its objects to others
+ * has none of these.
  */
-enum { RETURNS = 32, RETURNS_NS = RETURNS * 50000 };
+enum { RETURNS = 32, RETURNS_NS = RETURNS * 10000 };
 
 /* The first one: what is within a sheaf's own size is no more memory. */
 static unsigned first_want(const struct cache *cache)
@@ -312,22 +313,34 @@ static unsigned grow_want(const struct cache *cache, struct slot *slot,
 {
 	uint8_t *want = &(own ? slot->want : slot->want_far)[cache->class];
 	bool busy = fast(&slot->changes, CHANGES, CHANGES_NS);
+	unsigned most = cache->max_sheaf;
 
-	if ((busy && *want < cache->max_sheaf) || !*want)
-		*want = (uint8_t)min_u64(cache->max_sheaf,
+	/* Strangers' large objects have sheaves only where the own have grown. */
+	if (!own && most < 5 && slot->want[cache->class] > most)
+		most = (unsigned)max_u64(most, cache->max_grown / 2);
+	if ((busy && *want < most) || !*want)
+		*want = (uint8_t)min_u64(most,
 					 *want ? 2 * *want : first_want(cache));
 	return *want;
 }
 
-/* The slot's own objects are fetched from slabs. */
+/* Objects went home for want of room. */
+static void note_gone(struct slot *slot, const struct cache *cache, unsigned n)
+{
+	uint8_t *gone = &slot->gone[cache->class];
+
+	*gone = (uint8_t)min_u64(UINT8_MAX, *gone + n);
+}
+
+/* A sheaf of the slot's own objects is fetched from slabs. */
 static void note_return(const struct cache *cache, struct slot *slot)
 {
 	uint8_t *want = &slot->want[cache->class];
-	uint8_t *went = &slot->went[cache->class];
+	uint8_t *gone = &slot->gone[cache->class];
 
-	if (!*went)
+	if (*gone < *want)
 		return;
-	--*went;
+	*gone -= *want;
 	if (fast(&slot->returns, RETURNS, RETURNS_NS) &&
 	    *want < cache->max_grown)
 		*want = (uint8_t)min_u64(cache->max_grown, 2 * *want);
@@ -543,7 +556,6 @@ enum sheaf_result cache_free(void *p, unsigned entry, struct slot *slot,
 	unsigned owner = entry_owner(entry);
 	uint32_t *row = slot_row(nr, index), top = READ_ONCE(*row), new;
 	uint32_t *spare = &slot->spare[cache->class];
-	uint8_t *went = &slot->went[cache->class];
 	bool own = index < 1 << CLASS_BITS, few;
 
 	slot->slow_frees++;
@@ -563,8 +575,10 @@ enum sheaf_result cache_free(void *p, unsigned entry, struct slot *slot,
 		*row = top + 8;
 		return SHEAF_DONE;
 	}
-	if (!own && has_one_sheaf(cache, 0))
+	if (!own && has_one_sheaf(cache, slot->want[cache->class])) {
+		note_gone(slot, cache, 1);
 		return give_one(cache, slot, p);
+	}
 	slot->freed[cache->class] = own;
 	few = own && sparse(cache, owner);
 	if (few) {
@@ -586,9 +600,11 @@ enum sheaf_result cache_free(void *p, unsigned entry, struct slot *slot,
 	    !has_one_sheaf(cache, slot->want[cache->class])) {
 		*spare = top;
 	} else if (top) {
+		unsigned n = sheaf_count(top);
+
 		slot->remote_sheaves += !own;
 		if (barn_give(cache, owner, top, slot) && own && !few)
-			*went += *went < UINT8_MAX;
+			note_gone(slot, cache, n);
 	}
 	return SHEAF_DONE;
 }
