@@ -460,7 +460,10 @@ static enum sheaf_result take_one(struct cache *cache, struct slot *slot,
 							 : SHEAF_FAILED;
 }
 
-/* calloc of blocks from here on wants memory that was never used. */
+/*
+ * calloc of blocks from here on wants memory that was never used; but where
+ * objects went home lately there is none before these are used.
+ */
 enum { FRESH_MIN = 2048 };
 
 enum sheaf_result cache_alloc(struct cache *cache, struct slot *slot,
@@ -486,7 +489,7 @@ enum sheaf_result cache_alloc(struct cache *cache, struct slot *slot,
 		*row = top - 8;
 		return SHEAF_DONE;
 	}
-	if (zeroed && cache->size >= FRESH_MIN &&
+	if (zeroed && cache->size >= FRESH_MIN && !slot->gone[cache->class] &&
 	    !(*spare && sheaf_count(*spare)) &&
 	    !READ_ONCE(barn_of(cache, owner)->full))
 		return take_one(cache, slot, owner, object, zeroed);
