@@ -164,6 +164,8 @@ static void at_random(struct run *r)
 const struct work micro_works[] = {
 	ROW("lifo", "one object of 32 bytes, not touched", 40 * M, 1, 32, 32,
 	    lifo_setup, lifo, lifo_teardown),
+	ROW("buf70k", "a buffer of 70,000 bytes, not touched", 10 * M, 1,
+	    70000, 70000, lifo_setup, lifo, lifo_teardown),
 	ROW("lifo8", "a stack of eight of 64 bytes", 40 * M, 8, 64, 64,
 	    NULL, stack_step, stack_teardown),
 	ROW("fifo10k", "a ring of 10,000, oldest first, 16 to 1,024 bytes",
@@ -174,6 +176,9 @@ const struct work micro_works[] = {
 	    6 * M, 100000, 16, 1024, live_setup, at_random, live_teardown),
 	ROW("rnd1m", "1,000,000 replaced at random, 16 to 1,024 bytes",
 	    5 * M, 1000000, 16, 1024, live_setup, at_random, live_teardown),
+	ROW("rnd32k", "1,000 replaced at random, 4 to 32 KiB",
+	    2 * M, 1000, 4 << 10, 32 << 10, live_setup, at_random,
+	    live_teardown),
 	ROW("rnds100k", "100,000 replaced at random, 16 to 64 bytes",
 	    6 * M, 100000, 16, 64, live_setup, at_random, live_teardown),
 	ROW("cal", "calloc, a stack of 64 of 128 bytes", 10 * M, 64, 128, 128,

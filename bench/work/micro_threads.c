@@ -322,6 +322,29 @@ static void mail_step(struct run *r)
 				r->ops / GENERATIONS / r->threads);
 }
 
+/* Mailboxes only, and no size is rare: what one takes out it frees. */
+static void swap(struct worker *w)
+{
+	const struct work *work = w->run->work;
+	uint64_t d = w->dice;
+	long i;
+
+	for (i = 0; i < w->ops; i++) {
+		size_t size = work->min + below(&d, work->max - work->min + 1);
+		char *new = object(size);
+
+		*(volatile char *)(new + size - 1) = 1;
+		free(__atomic_exchange_n(&mailbox[below(&d, MAILBOXES)], new,
+					 __ATOMIC_ACQ_REL));
+	}
+	w->dice = d;
+}
+
+static void swap_step(struct run *r)
+{
+	in_threads_each(r, r->threads, swap, r->ops / r->threads);
+}
+
 /* Which mailboxes were ever used does not depend on who was faster. */
 static void mail_teardown(struct run *r)
 {
@@ -359,5 +382,10 @@ const struct work micro_threads_works[] = {
 	  .what = "mailboxes: anybody frees what anybody made, 1 byte to "
 		  "256 KiB",
 	  .live = 500, .step = mail_step, .teardown = mail_teardown },
+	{ .name = "swap", .group = "micro", .threads = { 2, 8 }, .ops = 3 * M,
+	  .what = "threads swap objects in mailboxes and free what was there, "
+		  "16 bytes to 16 KiB",
+	  .min = 16, .max = 16 << 10, .step = swap_step,
+	  .teardown = mail_teardown },
 	{ .name = NULL }
 };
