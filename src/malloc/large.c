@@ -163,10 +163,10 @@ static struct page *large_page(const void *p, const char *what)
 	if (!pfn_present(pfn))
 		fatal("invalid %s of %p: not the start of a block", what, p);
 	page = page_at(pfn);
-	if (page->type == PAGE_LARGE && page_address(page) == p)
+	if (page->type == PAGE_LARGE && pfn_address(pfn) == p)
 		return page;
 	if (page->type != PAGE_LARGE && page->flags & PAGE_FREED &&
-	    page_address(page) == p)
+	    pfn_address(pfn) == p)
 		fatal("double free of %p (large block)", p);
 	fatal("invalid %s of %p: not the start of a block", what, p);
 }
@@ -178,9 +178,10 @@ void large_free(void *p)
 
 bool large_in_group(const void *p, const struct block_group *group)
 {
-	const struct page *page = page_at(pfn_find(p));
+	pfn_t pfn = pfn_find(p);
+	const struct page *page = page_at(pfn);
 
-	return page->type == PAGE_LARGE && page_address(page) == p &&
+	return page->type == PAGE_LARGE && pfn_address(pfn) == p &&
 	       page->flags & PAGE_GROUPED && page->large.group == group;
 }
 
