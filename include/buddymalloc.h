@@ -90,7 +90,7 @@ struct bm_stats {
 	size_t page_size, pageblock_bytes;
 	size_t limit_bytes;     /* resident memory to stay below; 0: no limit */
 	uint64_t reused_bytes;  /* handed out again while still resident */
-	uint64_t refault_bytes; /* went back, and was wanted half a second later */
+	uint64_t refault_bytes; /* went back, and was wanted within a second */
 	uint64_t stalls;        /* calls that gave back all that one call may */
 	uint64_t refusals;      /* requests that the hard limit refused */
 	uint64_t threads;       /* that were made to give memory back */

@@ -200,7 +200,7 @@ void node_free(struct page *page, struct pcp *pcp)
 		zone_free(zone, page);
 	else if (order < PCP_ORDERS && !(pfn_of(page) & (page->npages - 1)))
 		pcp_free(pcp, zone, page, order);
-	else if (zone->type == ZONE_MOVABLE)
+	else if (order == PCP_ORDERS && zone->type == ZONE_MOVABLE)
 		pcp_free_run(pcp, zone, page);
 	else
 		zone_free(zone, page);

@@ -195,13 +195,17 @@ static always_inline bool window_owns(const void *p)
 	return ((uintptr_t)p - window.base) >> UNIT_SHIFT < window.nr_units;
 }
 
-/* The same as page_at() for the first page of a unit, and cheaper. */
+/*
+ * The same as page_at() for the first page of a unit, and cheaper. Each 4 KiB
+ * of first quarters has three others behind it: unit 17 is 17 * 256 = 4,352
+ * into the first quarters, so in the second 4 KiB, and 3 * 4,096 further on.
+ */
 static always_inline struct page *page_of_unit(size_t unit)
 {
 	size_t distance = unit * DESC_QUARTER;
-	size_t groups = distance & -(size_t)window.page_bytes;
+	size_t before = distance & -(size_t)window.page_bytes;
 
-	return (struct page *)(window.vmemmap + distance + 3 * groups);
+	return (struct page *)(window.vmemmap + distance + 3 * before);
 }
 
 /*

@@ -32,10 +32,10 @@
 #include "slab/owner.h"
 #include "zone/pcp.h"
 
-/* How fast something comes, in rounds of so many. All (S). */
+/* How fast events come: a fixed number of them is a round. All (S). */
 struct pace {
 	uint32_t events;	/* of this round */
-	uint32_t busy;		/* rounds in which they came fast */
+	uint32_t busy;		/* rounds in a row that were short */
 	uint64_t since;		/* when this one began */
 };
 
@@ -47,10 +47,13 @@ struct slot {
 	uint8_t want[NR_CLASSES];	/* (S) capacity of the next sheaf */
 	uint8_t want_far[NR_CLASSES];	/* (S) the same, strangers' objects */
 	uint8_t freed[NR_CLASSES];	/* (S) the last slow call was a free */
-	uint8_t gone[NR_CLASSES];	/* (S) objects that went home */
+	uint8_t stale[NR_CLASSES];	/* (S) calloc's last one was not fresh */
+	/* (S) Objects that went home for want of room, and not back since. */
+	uint8_t gone[NR_CLASSES];
 	struct pcp pcp;			/* (S) */
 	struct pace changes;		/* (S) of sheaves */
 	struct pace returns;		/* (S) of objects that had gone home */
+	uint64_t gone_since;		/* (S) when gone[] was all 0 */
 	uint64_t slow_allocs, slow_frees, refills, flushes;	/* (S) */
 	uint64_t remote_sheaves;				/* (S) */
 } aligned_to(64);

@@ -229,19 +229,22 @@ static bool sparse(const struct cache *cache, unsigned owner)
 		resident_ebbs(node_of(nid)->zones[0].resident));
 }
 
+enum { HANDFUL = 4 };
+
 /*
  * Of large objects, of which a sheaf has a handful, there is one sheaf a class
  * and slot until sheaves have grown: a second one and one for strangers' cost
  * more memory than time.
  */
-static bool has_one_sheaf(const struct cache *cache, unsigned want)
+static bool has_one_sheaf(const struct cache *cache, const struct slot *slot)
 {
-	return cache->max_sheaf < 5 && want < 5;
+	return cache->max_sheaf <= HANDFUL &&
+	       slot->want[cache->class] <= HANDFUL;
 }
 
 /*
- * A sheaf with objects is kept for its owner, or emptied when there are many:
- * then it is true.
+ * A sheaf with objects is kept for its owner, or its objects go home when
+ * there are many. True: they went home.
  */
 static bool barn_give(struct cache *cache, unsigned owner, uint32_t top,
 		      struct slot *slot)
@@ -249,15 +252,16 @@ static bool barn_give(struct cache *cache, unsigned owner, uint32_t top,
 	struct barn *barn = barn_of(cache, owner);
 	bool room = READ_ONCE(pool.claimed) <= budget() &&
 		    !sparse(cache, owner);
-	/* Of sheaves that have grown, fewer; but two. */
-	unsigned most = (unsigned)min_u64(
-		cache->max_barn, max_u64(2, cache->max_barn * cache->max_sheaf /
-						    sheaf_of(top)->capacity));
+	unsigned most;
 
 	if (sheaf_count(top) == 0) {
 		sheaf_drop(top);
 		return false;
 	}
+	/* Of sheaves that have grown, fewer; but two. */
+	most = (unsigned)min_u64(
+		cache->max_barn, max_u64(2, cache->max_barn * cache->max_sheaf /
+						    sheaf_of(top)->capacity));
 	lock(&barn->lock, LOCK_BARN);
 	room = room && barn->nr < most;
 	if (room) {
@@ -273,8 +277,8 @@ static bool barn_give(struct cache *cache, unsigned owner, uint32_t top,
 	return !room;
 }
 
-/* One event more: have there been two rounds that took less than so long? */
-static bool fast(struct pace *pace, uint32_t round, uint64_t ns)
+/* One event more. True: the last two rounds took less than so long each. */
+static bool pace_is_fast(struct pace *pace, uint32_t round, uint64_t ns)
 {
 	if (++pace->events == round) {
 		uint64_t now = os_now();
@@ -296,10 +300,9 @@ enum { CHANGES = 256, CHANGES_NS = CHANGES * 5000 };
  * As many objects as a sheaf holds went home for want of room, and as many of
  * the class are fetched: that costs a microsecond, most of it waiting for slabs
  * that are in no cache. Where it is a tenth of the time, sheaves grow further.
- * A program that only allocates, only frees, or hands its objects to others
- * has none of these.
+ * What a program frees now and wants again later does not count.
  */
-enum { RETURNS = 32, RETURNS_NS = RETURNS * 10000 };
+enum { RETURNS = 32, RETURNS_NS = RETURNS * 10000, GONE_NS = 10000000 };
 
 /* The first one: what is within a sheaf's own size is no more memory. */
 static unsigned first_want(const struct cache *cache)
@@ -312,11 +315,11 @@ static unsigned grow_want(const struct cache *cache, struct slot *slot,
 			  bool own)
 {
 	uint8_t *want = &(own ? slot->want : slot->want_far)[cache->class];
-	bool busy = fast(&slot->changes, CHANGES, CHANGES_NS);
+	bool busy = pace_is_fast(&slot->changes, CHANGES, CHANGES_NS);
 	unsigned most = cache->max_sheaf;
 
 	/* Strangers' large objects have sheaves only where the own have grown. */
-	if (!own && most < 5 && slot->want[cache->class] > most)
+	if (!own && most <= HANDFUL && !has_one_sheaf(cache, slot))
 		most = (unsigned)max_u64(most, cache->max_grown / 2);
 	if ((busy && *want < most) || !*want)
 		*want = (uint8_t)min_u64(most,
@@ -338,11 +341,20 @@ static void note_return(const struct cache *cache, struct slot *slot)
 	uint8_t *want = &slot->want[cache->class];
 	uint8_t *gone = &slot->gone[cache->class];
 
+	uint64_t now;
+
 	if (*gone < *want)
 		return;
+	now = os_now();
+	if (now - slot->gone_since > GONE_NS) {
+		memset(slot->gone, 0, sizeof(slot->gone));
+		slot->gone_since = now;
+		return;
+	}
 	*gone -= *want;
-	if (fast(&slot->returns, RETURNS, RETURNS_NS) &&
-	    *want < cache->max_grown)
+	if (pace_is_fast(&slot->returns, RETURNS, RETURNS_NS) &&
+	    now - slot->returns.since < RETURNS_NS &&
+	    *want < cache->max_grown && READ_ONCE(pool.claimed) < budget() / 2)
 		*want = (uint8_t)min_u64(cache->max_grown, 2 * *want);
 }
 
@@ -461,8 +473,9 @@ static enum sheaf_result take_one(struct cache *cache, struct slot *slot,
 }
 
 /*
- * calloc of blocks from here on wants memory that was never used; but where
- * objects went home lately there is none before these are used.
+ * calloc of blocks from here on wants memory that was never used, and takes it
+ * one by one. When it gets one that was used there is some at home: then come
+ * a sheaf of these, and the next try.
  */
 enum { FRESH_MIN = 2048 };
 
@@ -489,10 +502,16 @@ enum sheaf_result cache_alloc(struct cache *cache, struct slot *slot,
 		*row = top - 8;
 		return SHEAF_DONE;
 	}
-	if (zeroed && cache->size >= FRESH_MIN && !slot->gone[cache->class] &&
+	if (zeroed && cache->size >= FRESH_MIN && !slot->stale[cache->class] &&
 	    !(*spare && sheaf_count(*spare)) &&
-	    !READ_ONCE(barn_of(cache, owner)->full))
-		return take_one(cache, slot, owner, object, zeroed);
+	    !READ_ONCE(barn_of(cache, owner)->full)) {
+		enum sheaf_result result = take_one(cache, slot, owner, object,
+						    zeroed);
+
+		slot->stale[cache->class] = result == SHEAF_DONE && !*zeroed;
+		return result;
+	}
+	slot->stale[cache->class] = 0;
 	grow_want(cache, slot, true);
 	turned = slot->freed[cache->class] && *spare && sheaf_count(*spare);
 	slot->freed[cache->class] = 0;
@@ -510,7 +529,7 @@ enum sheaf_result cache_alloc(struct cache *cache, struct slot *slot,
 	}
 	if (held.nr)
 		*spare = put_held(&held, top);
-	else if (top && !*spare && !has_one_sheaf(cache, want) &&
+	else if (top && !*spare && !has_one_sheaf(cache, slot) &&
 		 !outgrown(top, want))
 		*spare = top;
 	else if (top)
@@ -578,14 +597,18 @@ enum sheaf_result cache_free(void *p, unsigned entry, struct slot *slot,
 		*row = top + 8;
 		return SHEAF_DONE;
 	}
-	if (!own && has_one_sheaf(cache, slot->want[cache->class])) {
+	if (!own && has_one_sheaf(cache, slot)) {
+		/* Of when there were more. */
+		if (top && slot_swap(nr, row, top, 0))
+			barn_give(cache, owner, top, slot);
 		note_gone(slot, cache, 1);
 		return give_one(cache, slot, p);
 	}
 	slot->freed[cache->class] = own;
 	few = own && sparse(cache, owner);
 	if (few) {
-		slot->want[cache->class] = SPARSE_SHEAF / 2;
+		slot->want[cache->class] = (uint8_t)min_u64(cache->max_sheaf,
+							    SPARSE_SHEAF / 2);
 		if (*spare)
 			barn_give(cache, owner, *spare, slot);
 		*spare = 0;
@@ -599,8 +622,7 @@ enum sheaf_result cache_free(void *p, unsigned entry, struct slot *slot,
 		barn_give(cache, owner, new + 8, slot);
 		return SHEAF_DONE;
 	}
-	if (top && own && !*spare && !few &&
-	    !has_one_sheaf(cache, slot->want[cache->class])) {
+	if (top && own && !*spare && !few && !has_one_sheaf(cache, slot)) {
 		*spare = top;
 	} else if (top) {
 		unsigned n = sheaf_count(top);

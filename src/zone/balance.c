@@ -427,11 +427,12 @@ static void note_refault(struct resident *r, size_t npages)
 void zone_took(struct zone *zone, size_t fresh)
 {
 	struct resident *r = zone->resident;
-	size_t used = resident_used(r), dirty, high;
+	size_t used, dirty, high;
 
 	quota_keep();
 	if (!fresh)
 		return;
+	used = resident_used(r);
 	if (READ_ONCE(r->purged[0]) | READ_ONCE(r->purged[1]))
 		note_refault(r, fresh);
 	dirty = resident_dirty(r);

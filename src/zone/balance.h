@@ -32,7 +32,7 @@ struct resident {
 	uint64_t moment_start;	/* (A) nanoseconds */
 	size_t hollow;		/* (A) pages in use that have no memory */
 	size_t purged[2];	/* (A) pages, in this period and the last */
-	uint64_t refaults;	/* (A) of them, taken again within it */
+	uint64_t refaults;	/* (A) of all that did, taken again so soon */
 	uint64_t judged;	/* (A) refaults when the period began */
 	uint32_t mistakes;	/* (A) periods in a row with many */
 	uint32_t trust;		/* (A) periods for which nothing is idle */

@@ -139,6 +139,9 @@ enum { MISS_DROPS = 2 };
 
 struct page *pcp_alloc_run(struct pcp *pcp, struct zone *zone, size_t npages)
 {
+	/* Of these none waits, and they tell nothing about the others. */
+	if (npages > pcp_high_runs(zone))
+		return NULL;
 	for (unsigned i = pcp->nr_runs; i-- > 0;)
 		if (pcp->runs[i]->npages == npages) {
 			struct page *page = take_run(pcp, i);

@@ -47,12 +47,18 @@ static inline size_t pcp_high(const struct zone *zone)
 			       READ_ONCE(zone->used_pages) / 32));
 }
 
-/* Pages of runs that a slot may hold: 1 MiB, and up to 2 where the zone is large. */
+/*
+ * Pages of runs that a slot may hold: 1 MiB, and up to 2 where the zone is
+ * large; where there are many CPUs less, so that all hold 16 MiB or an eighth.
+ */
 static inline size_t pcp_high_runs(const struct zone *zone)
 {
-	return min_u64(MIB(2) >> topo.page_shift,
-		       max_u64(MIB(1) >> topo.page_shift,
-			       READ_ONCE(zone->used_pages) / 16));
+	size_t used = READ_ONCE(zone->used_pages);
+	size_t most = min_u64(MIB(2) >> topo.page_shift,
+			      max_u64(MIB(1) >> topo.page_shift, used / 16));
+
+	return min_u64(most, max_u64(MIB(16) >> topo.page_shift, used / 8) /
+				     max_u64(1, topo.cpus));
 }
 
 /* The order of a run that the lists serve, or PCP_ORDERS. */

@@ -159,7 +159,7 @@ static size_t stretch_locked(const struct zone *zone, pfn_t pfn, size_t enough,
 
 enum { STRETCHES = 8 };	/* looked at in each list */
 
-/* One that is an eighth too long ends the look at a list, a quarter the search. */
+/* An eighth too long: the search ends. A quarter: it ends with this list. */
 static bool is_tight(size_t length, size_t npages, unsigned part)
 {
 	return length <= npages + npages / part;

@@ -114,8 +114,56 @@ static void stalls(void)
 	T_CHECK(tries < 5);
 }
 
+/*
+ * Blocks that are replaced at random go home and come back, until sheaves have
+ * grown: then a sheaf is fetched for each sixteenth, at most. It takes a quick
+ * machine to tell; a slow or busy one gets more tries.
+ */
+static void returns(void)
+{
+	enum { OPS = 50000 };
+	uint64_t dice = t_seed * 2 + 1, before;
+	int tries = 0;
+
+	load(NR, 8000);
+	do {
+		before = stats().refills;
+		for (int i = 0; i < OPS; i++) {
+			char **p = &block[t_below(&dice, NR)];
+
+			free(*p);
+			*p = malloc(4096 + t_below(&dice, 12 << 10));
+			T_CHECK(*p);
+			**p = 1;
+		}
+	} while (stats().refills - before > OPS / 16 && ++tries < 40);
+	T_CHECK(tries < 40);
+	drop(NR);
+}
+
+/* Used ones come first, but then calloc's are not touched. */
+static void fresh_callocs(void)
+{
+	enum { SIZE = 16000, USED = 150 };
+	static void *p[4096];
+	size_t rss;
+
+	load(USED, SIZE);
+	drop(USED);
+	rss = t_rss();
+	for (int i = 0; i < 4096; i++)
+		T_CHECK(p[i] = calloc(1, SIZE));
+	T_CHECK(t_rss() < rss + 16 * MB || !t_rss_counts());
+	for (int i = 0; i < 4096; i++)
+		free(p[i]);
+	malloc_trim(0);
+}
+
 static void counts(void)
 {
+	fresh_callocs();
+	if (!getenv("BM_SLOW"))
+		returns();
 	reused();
 	purged();
 	refaults();

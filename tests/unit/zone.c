@@ -454,9 +454,10 @@ static int set_up_large(void **state)
 
 static int fresh(void **state)
 {
-	static struct zone zones[4];
+	static struct zone zones[5];
 	static unsigned nr;
-	pfn_t size = window.nr_pages / 4;
+	pfn_t block = (pfn_t)1 << topo.pageblock_order;
+	pfn_t size = align_down(window.nr_pages / ARRAY_SIZE(zones), block);
 
 	(void)state;
 	zone = &zones[nr];
@@ -509,6 +510,51 @@ static void test_mistakes(void **state)
 	}
 }
 
+/* What was resident beyond the peak when more was wanted stays, while trusted. */
+static void test_misfit(void **state)
+{
+	struct resident *r = zone->resident;
+	size_t n = MIB(64) >> topo.page_shift;
+	struct page *half[2];
+	uint64_t refaults;
+	size_t high;
+	unsigned kind;
+
+	(void)state;
+	half[0] = zone_alloc(zone, n, 1, &kind);
+	half[1] = zone_alloc(zone, n, 1, &kind);
+	zone_free(zone, half[1]);
+	assert_int_equal(resident_used(r), n);
+	assert_true(resident_dirty(r) >= n);
+	r->period_start = os_now();
+	r->peak[0] = r->peak[1] = n;
+	r->trust = r->misfit = 0;
+	high = resident_high(r);
+	zone_took(zone, 1);
+	assert_int_equal(r->misfit, 0);
+	r->trust = 9;
+	half[1] = zone_alloc(zone, n, 1, &kind);
+	zone_free(zone, half[1]);
+	r->peak[0] = r->peak[1] = n;
+	assert_true(resident_dirty(r) > n / 4);
+	zone_took(zone, 1);
+	assert_int_equal(r->misfit, n / 4);
+	assert_true(resident_high(r) > high);
+	assert_int_equal(resident_high(r), n / 4 * 9 / 8);
+	r->misfit = n;
+	assert_int_equal(resident_high(r), n / 2);
+	/* Of what went back in the period before, too, some is wanted again. */
+	refaults = r->refaults;
+	r->purged[0] = 5;
+	r->purged[1] = 50;
+	zone_took(zone, 20);
+	assert_int_equal(r->refaults - refaults, 20);
+	assert_int_equal(r->purged[0] + r->purged[1], 35);
+	r->trust = r->misfit = 0;
+	zone_free(zone, half[0]);
+	zone_reclaim(zone, 0, SIZE_MAX);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -528,6 +574,7 @@ int main(void)
 		cmocka_unit_test_setup(test_huge_steps, fresh),
 		cmocka_unit_test_setup(test_model, fresh),
 		cmocka_unit_test_setup(test_shrink, fresh),
+		cmocka_unit_test_setup(test_misfit, fresh),
 	};
 
 	t_start("unit/zone", 120);
