@@ -48,14 +48,15 @@ static inline size_t pcp_high(const struct zone *zone)
 }
 
 /*
- * Pages of runs that a slot may hold: 1 MiB, and up to 2 where the zone is
- * large; where there are many CPUs less, so that all hold 16 MiB or an eighth.
+ * Pages of runs that a slot may hold: a sixteenth of what is in use, 256 KiB
+ * to 2 MiB; where there are many CPUs less, so that all hold 16 MiB or an
+ * eighth.
  */
 static inline size_t pcp_high_runs(const struct zone *zone)
 {
 	size_t used = READ_ONCE(zone->used_pages);
 	size_t most = min_u64(MIB(2) >> topo.page_shift,
-			      max_u64(MIB(1) >> topo.page_shift, used / 16));
+			      max_u64(KIB(256) >> topo.page_shift, used / 16));
 
 	return min_u64(most, max_u64(MIB(16) >> topo.page_shift, used / 8) /
 				     max_u64(1, topo.cpus));

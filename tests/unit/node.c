@@ -343,7 +343,7 @@ static void test_pcp(void **state)
 static void test_pcp_runs(void **state)
 {
 	struct pcp pcp = { .nid = 0 };
-	struct page *run[PCP_RUNS + 1], *page;
+	struct page *run[PCP_RUNS + 1], *page, *ballast;
 	struct pageblocks n;
 	struct zone *movable;
 	size_t pages;
@@ -351,15 +351,17 @@ static void test_pcp_runs(void **state)
 
 	(void)state;
 	machine(2, GIB(64));
+	/* In a zone of that size 2 MiB may wait. */
+	ballast = take(0, GFP_MOVABLE, mib_pages(32));
 	for (unsigned i = 0; i <= PCP_RUNS; i++)
 		run[i] = node_alloc(0, GFP_MOVABLE, 9 + i % 7, 1, &pcp, &kind);
-	pages = used_pages(0);
+	pages = used_pages(0) - mib_pages(32);
 	for (unsigned i = 0; i <= PCP_RUNS; i++)
 		node_free(run[i], &pcp);
 	/* One too many: the first has gone. */
 	assert_int_equal(pcp.nr_runs, PCP_RUNS);
 	assert_int_equal(pcp.run_pages + 9, pages);
-	assert_int_equal(used_pages(0), pcp.run_pages);
+	assert_int_equal(used_pages(0), pcp.run_pages + mib_pages(32));
 	/* Of the like ones the last, and all of it. */
 	page = node_alloc(0, GFP_MOVABLE, 11, 1, &pcp, &kind);
 	assert_ptr_equal(page, run[16]);
@@ -374,7 +376,8 @@ static void test_pcp_runs(void **state)
 	/* Whoever walks the zone sees how long they are. */
 	movable = zone_of(pfn_of(run[3]));
 	zone_pageblocks(movable, &n);
-	assert_int_equal(n.nr[BLOCKS_MOVABLE], 1);
+	assert_int_equal(n.nr[BLOCKS_MOVABLE],
+			 (mib_pages(32) >> topo.pageblock_order) + 1);
 	assert_int_equal((n.nr[BLOCKS_MOVABLE] + n.nr[BLOCKS_FREE])
 				 << topo.pageblock_order,
 			 movable->present - movable->start);
@@ -388,16 +391,22 @@ static void test_pcp_runs(void **state)
 	 * More than may wait: the others make room. What never waits says
 	 * nothing of the others.
 	 */
-	page = node_alloc(0, GFP_MOVABLE, mib_pages(1) - 1, 1, &pcp, &kind);
+	page = node_alloc(0, GFP_MOVABLE, mib_pages(2) - 1, 1, &pcp, &kind);
 	node_free(page, &pcp);
 	assert_int_equal(pcp.nr_runs, 1);
 	page = node_alloc(0, GFP_MOVABLE, mib_pages(2) + 1, 1, &pcp, &kind);
 	node_free(page, &pcp);
-	assert_int_equal(pcp.run_pages, mib_pages(1) - 1);
+	assert_int_equal(pcp.run_pages, mib_pages(2) - 1);
 	page = node_alloc(0, GFP_MOVABLE, 77, 1, &pcp, &kind);
 	node_free(page, &pcp);
 	node_drain(&pcp);
 	assert_int_equal(pcp.nr_runs + pcp.run_pages, 0);
+	assert_int_equal(used_pages(0), mib_pages(32));
+	node_free(ballast, NULL);
+	/* In a small one little. */
+	page = node_alloc(0, GFP_MOVABLE, mib_pages(1), 1, &pcp, &kind);
+	node_free(page, &pcp);
+	assert_int_equal(pcp.nr_runs, 0);
 	assert_int_equal(used_pages(0), 0);
 }
 
