@@ -340,7 +340,6 @@ static void note_return(const struct cache *cache, struct slot *slot)
 {
 	uint8_t *want = &slot->want[cache->class];
 	uint8_t *gone = &slot->gone[cache->class];
-
 	uint64_t now;
 
 	if (*gone < *want)

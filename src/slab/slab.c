@@ -30,7 +30,7 @@ static void set_units(struct cache *cache, struct page *slab, unsigned entry,
 	for (unsigned i = 0; i < units; i++) {
 		struct page *page = page_of_unit(first + i);
 
-		if (i && page->type != type) {
+		if (i && (page->type != type || page->unit.back != i)) {
 			page->unit.back = i;
 			page->type = type;
 		}
