@@ -190,17 +190,17 @@ void node_free(struct page *page, struct pcp *pcp)
 {
 	struct zone *zone = zone_of(pfn_of(page));
 	unsigned order = pcp_order(page->npages);
+	bool waits = pcp && !(page->flags & PAGE_MOVED) &&
+		     zone->type < PCP_ZONES && zone->node == pcp->nid;
 
 	/*
 	 * To the lists of blocks only one that is a buddy: pages 5 and 6 are
 	 * two pages but no block of order 1.
 	 */
-	if (!pcp || page->flags & PAGE_MOVED || zone->type >= PCP_ZONES ||
-	    zone->node != pcp->nid)
-		zone_free(zone, page);
-	else if (order < PCP_ORDERS && !(pfn_of(page) & (page->npages - 1)))
+	if (waits && order < PCP_ORDERS &&
+	    !(pfn_of(page) & (page->npages - 1)))
 		pcp_free(pcp, zone, page, order);
-	else if (order == PCP_ORDERS && zone->type == ZONE_MOVABLE)
+	else if (waits && order == PCP_ORDERS && zone->type == ZONE_MOVABLE)
 		pcp_free_run(pcp, zone, page);
 	else
 		zone_free(zone, page);

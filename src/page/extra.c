@@ -96,7 +96,7 @@ void extra_remove(struct extra *extra)
 	WRITE_ONCE(extra->pages, 0);
 	smp_mb();
 	/* The last piece may end behind what was ever used. */
-	to = min_u64(to, align_up(window.nr_descs, DESC_GROUP_PAGES) << desc);
+	to = min_u64(to, window.nr_descs << desc);
 	os_purge(window.vmemmap + from, to - from);
 }
 
@@ -117,7 +117,7 @@ void extra_cut(void)
 	if (end >= window.nr_descs)
 		return;
 	os_unmap(window.vmemmap + (end << desc),
-		 (align_up(window.nr_descs, DESC_GROUP_PAGES) - end) << desc);
+		 (window.nr_descs - end) << desc);
 	window.nr_descs = end;
 }
 

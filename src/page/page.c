@@ -15,19 +15,14 @@ static size_t extra_bytes(size_t bytes, bool limited)
 			pageblock_bytes());
 }
 
-static size_t group_bytes(void)
-{
-	return DESC_GROUP_PAGES << (topo.page_shift - PAGE_DESC_SHIFT);
-}
-
 static bool reserve(size_t bytes, bool limited)
 {
-	size_t described = bytes + extra_bytes(bytes, limited);
+	size_t described = align_up(bytes + extra_bytes(bytes, limited),
+				    DESC_GROUP_PAGES << topo.page_shift);
 	size_t map_bytes = align_up((bytes >> UNIT_SHIFT) * sizeof(uint16_t),
 				    page_bytes());
 	char *mem = os_reserve(bytes + pageblock_bytes());
-	size_t desc_bytes = align_up(described >> PAGE_DESC_SHIFT,
-				     group_bytes());
+	size_t desc_bytes = described >> PAGE_DESC_SHIFT;
 	char *desc = mem ? os_reserve(desc_bytes) : NULL;
 	uint16_t *map = desc ? os_reserve_readable(map_bytes) : NULL;
 
@@ -66,6 +61,11 @@ bool window_init(size_t wanted)
 			    left != SIZE_MAX))
 			return true;
 	return false;
+}
+
+static size_t group_bytes(void)
+{
+	return DESC_GROUP_PAGES << (topo.page_shift - PAGE_DESC_SHIFT);
 }
 
 /* Whole pieces that cover [from, to) of an array. */

@@ -99,7 +99,8 @@ struct window {
 	unsigned page_bytes;	/* (C) */
 	size_t bytes;		/* (C) */
 	size_t nr_pages;	/* (C) */
-	size_t nr_descs;	/* (C) but in extra_cut(): with extra windows */
+	size_t nr_descs;	/* (C) but in extra_cut(): with extra windows;
+				   whole groups */
 } aligned_to(64);
 
 /*

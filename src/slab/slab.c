@@ -38,6 +38,12 @@ static void set_units(struct cache *cache, struct page *slab, unsigned entry,
 	}
 }
 
+static void clear_words(struct page *slab, unsigned n)
+{
+	for (unsigned w = 0; w < n; w++)
+		*bits_of(slab, w) = 0;
+}
+
 /*
  * A slab of the owner's node or, without GFP_THISNODE, of any. No list lock is
  * held: pages may need a system call.
@@ -55,8 +61,7 @@ static struct page *new_slab(struct cache *cache, unsigned owner, unsigned gfp,
 		return NULL;
 	nid = page_node(slab);
 	/* Smaller blocks may have begun here before: old descriptors. */
-	for (unsigned w = 0; w <= bit_words(cache); w++)
-		*bits_of(slab, w) = 0;
+	clear_words(slab, bit_words(cache) + 1);
 	slab->order = cache->order;
 	page_set_type(slab, PAGE_SLAB);
 	slab->epoch = cache_node(cache, nid)->epoch;
@@ -82,8 +87,7 @@ static void free_slab(struct cache *cache, struct page *slab,
 	set_units(cache, slab, 0, PAGE_NONE);
 	if (slab->flags & PAGE_HOLLOW)
 		hollow_end(cache, slab);
-	for (unsigned w = 0; w < (slab->slab.fresh + 63u) / 64; w++)
-		*bits_of(slab, w) = 0;
+	clear_words(slab, (slab->slab.fresh + 63u) / 64);
 	slab->flags = 0;
 	slab->npages = (uint32_t)npages;
 	page_set_type(slab, PAGE_LARGE);

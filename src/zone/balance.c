@@ -264,11 +264,14 @@ static void judge(struct resident *r, size_t used)
  */
 static void note_misfit(struct resident *r, size_t used, size_t dirty)
 {
-	size_t most = peak(r);
-	size_t misfit = min_u64(used + dirty - min_u64(used + dirty, most),
-				most / 4);
+	size_t most, misfit;
 
-	if (READ_ONCE(r->trust) && misfit > READ_ONCE(r->misfit))
+	if (!READ_ONCE(r->trust))
+		return;
+	most = peak(r);
+	misfit = used + dirty - min_u64(used + dirty, most);
+	misfit = min_u64(misfit, most / 4);
+	if (misfit > READ_ONCE(r->misfit))
 		WRITE_ONCE(r->misfit, misfit);
 }
 
