@@ -33,7 +33,7 @@
 UNIT_TESTS =
 WINDOW_TESTS =
 WHOLE_TESTS =
-CMOCKA_TESTS = tests/api/malloc tests/api/calloc tests/api/realloc \
+CMOCKA_TESTS = tests/api/malloc tests/api/calloc tests/api/realloc tests/api/middle \
 	tests/api/aligned tests/api/control \
 	tests/api/pages tests/api/cache tests/api/pool tests/api/vmalloc \
 	tests/api/kmalloc tests/api/heap tests/api/hooks tests/api/events
@@ -142,6 +142,8 @@ tests_api_calloc_CFLAGS = $(TEST_CFLAGS)
 tests_api_calloc_LDADD = $(CMOCKA_API_LIBS)
 tests_api_realloc_CFLAGS = $(TEST_CFLAGS)
 tests_api_realloc_LDADD = $(CMOCKA_API_LIBS)
+tests_api_middle_CFLAGS = $(TEST_CFLAGS)
+tests_api_middle_LDADD = $(CMOCKA_API_LIBS)
 tests_api_aligned_CFLAGS = $(TEST_CFLAGS)
 tests_api_aligned_LDADD = $(CMOCKA_API_LIBS)
 tests_api_control_CFLAGS = $(TEST_CFLAGS)

@@ -18,11 +18,11 @@ struct bm_heap {
 	union {
 		struct {
 			struct block_group group;
-			struct cache caches[NR_CLASSES];
+			struct cache caches[NR_SMALL];
 		};
 		struct region region;
 	};
-	struct cache_node nodes[];	/* NR_CLASSES of each nid */
+	struct cache_node nodes[];	/* NR_SMALL of each nid */
 };
 
 static void *new_heap(void)
@@ -31,7 +31,7 @@ static void *new_heap(void)
 	if (api_nested())
 		return NULL;
 	return large_alloc_from(NID_ANY, GFP_MOVABLE | GFP_ZERO,
-				sizeof(struct bm_heap) + NR_CLASSES *
+				sizeof(struct bm_heap) + NR_SMALL *
 					topo.nodes * sizeof(struct cache_node),
 				1, NULL);
 }
@@ -54,11 +54,11 @@ BM_EXPORT struct bm_heap *bm_heap_create(int node)
 		return NULL;
 	heap->nid = nid;
 	slot = api_enter(&nr);
-	for (unsigned class = 1; class < NR_CLASSES; class++) {
+	for (unsigned class = 1; class < NR_SMALL; class++) {
 		struct cache *cache = &heap->caches[class];
 
 		cache->first_node = &heap->nodes[class];
-		cache->node_stride = NR_CLASSES * sizeof(struct cache_node);
+		cache->node_stride = NR_SMALL * sizeof(struct cache_node);
 		named_init(cache, "heap", class_bytes(class));
 	}
 	mm_leave_slot(slot);
@@ -100,7 +100,7 @@ BM_EXPORT void bm_heap_destroy(struct bm_heap *heap)
 		if (!slot)
 			fatal("heap %p destroyed in a signal handler",
 			      (void *)heap);
-		for (unsigned class = 1; class < NR_CLASSES; class++) {
+		for (unsigned class = 1; class < NR_SMALL; class++) {
 			named_exit(&heap->caches[class]);
 			cache_release(&heap->caches[class], &slot->pcp);
 		}
@@ -116,9 +116,9 @@ static void *take_small(struct bm_heap *heap, struct slot *slot, uint32_t nr,
 	unsigned class = class_of(size ? size : 1);
 	bool fresh;
 
-	while (class < NR_CLASSES && class_bytes(class) % align)
+	while (class < NR_SMALL && class_bytes(class) % align)
 		class++;
-	return class < NR_CLASSES
+	return class < NR_SMALL
 		       ? named_alloc(&heap->caches[class], slot, nr, heap->nid,
 				     &fresh)
 		       : NULL;
@@ -189,7 +189,7 @@ BM_EXPORT void *bm_heap_aligned_alloc(struct bm_heap *heap, size_t align,
 
 static bool cache_is_of(const struct bm_heap *heap, const struct cache *cache)
 {
-	return cache >= heap->caches && cache < heap->caches + NR_CLASSES;
+	return cache >= heap->caches && cache < heap->caches + NR_SMALL;
 }
 
 BM_EXPORT int bm_heap_owns(struct bm_heap *heap, const void *ptr)
@@ -297,7 +297,7 @@ BM_EXPORT size_t bm_heap_bytes(struct bm_heap *heap)
 	if (heap->hooked) {
 		pages = READ_ONCE(heap->region.used);
 	} else {
-		for (unsigned class = 1; class < NR_CLASSES; class++)
+		for (unsigned class = 1; class < NR_SMALL; class++)
 			pages += (size_t)cache_count(&heap->caches[class]).slabs
 				 << heap->caches[class].order;
 		lock(&heap->group.lock, LOCK_LIST);

@@ -82,6 +82,8 @@ static size_t whole(size_t size)
 	if (size <= SMALL_MAX)
 		return mm_booted() ? class_bytes(class_of(size ? size : 1))
 				   : size;
+	if (size <= MIDDLE_MAX)
+		size = class_bytes(class_of_middle(size));
 	return size > PTRDIFF_MAX ? size : align_up(size, page_bytes());
 }
 

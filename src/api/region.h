@@ -43,7 +43,7 @@ struct region {
 	struct region_page *page;	/* (C) npages of them */
 	uint64_t *live;			/* (G) */
 	size_t used;			/* (G) pages of runs in use */
-	struct list slabs[NR_CLASSES];	/* (G) with objects at home */
+	struct list slabs[NR_SMALL];	/* (G) with objects at home */
 };
 
 bool region_init(struct region *region, const struct bm_page_hooks *hooks,

@@ -82,7 +82,7 @@ static void *resize(void *ptr, size_t size)
 		return foreign_realloc(ptr, size);
 	have = block_size(ptr, "realloc");
 	if (have > SMALL_MAX && size > SMALL_MAX && window_owns(ptr) &&
-	    !is_named(ptr)) {
+	    !page_entry(ptr)) {
 		p = large_realloc(ptr, size);
 		if (p)
 			return p;

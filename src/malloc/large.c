@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What:  blocks over 32 KiB: runs of exactly as many pages as they need, of
- *        the zone Movable.
+ * What:  blocks over 32 KiB (but for those that slab/middle.h makes objects):
+ *        runs of exactly as many pages as they need, of the zone Movable.
  * Invariant: the descriptor of the first page is PAGE_LARGE and has npages;
  *        the block's map entries are 0.
  */

@@ -10,6 +10,7 @@
 
 #include "base/print.h"
 #include "conf/conf.h"
+#include "slab/middle.h"
 
 bool mm_enter(void)
 {
@@ -62,6 +63,37 @@ static void *alloc_class(struct cache *cache, bool *zeroed)
 	}
 }
 
+/*
+ * An object of a middle class or a run, whatever the class has by now. Where
+ * there is no memory for a slab there may be for a run.
+ */
+static void *middle_alloc(size_t size, bool zero)
+{
+	unsigned class = class_of_middle(size);
+	bool zeroed = false;
+	void *p;
+
+	if (!middle_has_objects(class)) {
+		middle_note(class);
+		return large_alloc(size, 1, zero);
+	}
+	p = rseq_pop(class);
+	if (!p && mm_enter()) {
+		if (likely(mm_booted()))
+			p = alloc_class(&caches[class], zero ? &zeroed : NULL);
+		mm_leave();
+	}
+	if (!p)
+		return large_alloc(size, 1, zero);
+	return zero && !zeroed ? memset(p, 0, size) : p;
+}
+
+static void *over_small(size_t size, bool zero)
+{
+	return size > MIDDLE_MAX ? large_alloc(size, 1, zero)
+				 : middle_alloc(size, zero);
+}
+
 /* Small blocks only; *zeroed as cache_alloc() has it. */
 static void *small_alloc(size_t size, bool *zeroed)
 {
@@ -106,7 +138,7 @@ void *malloc_slow(size_t size)
 	void *p;
 
 	call_begins(TRACE_MALLOC, 0, size, NULL);
-	p = size > SMALL_MAX ? large_alloc(size, 1, false)
+	p = size > SMALL_MAX ? over_small(size, false)
 			     : small_alloc(size, NULL);
 	call_ends(TRACE_MALLOC, 0, size, NULL, p);
 	return p;
@@ -119,7 +151,7 @@ static cold void *zeroed_slow(size_t size)
 
 	call_begins(TRACE_CALLOC, 0, size, NULL);
 	if (size > SMALL_MAX) {
-		p = large_alloc(size, 1, true);
+		p = over_small(size, true);
 	} else {
 		p = small_alloc(size, &zeroed);
 		if (p && !zeroed)
@@ -156,9 +188,9 @@ static void *aligned(size_t align, size_t size)
 	}
 	if (size <= SMALL_MAX && align <= SMALL_MAX) {
 		class = class_of(size ? size : 1);
-		while (class < NR_CLASSES && class_bytes(class) % align)
+		while (class < NR_SMALL && class_bytes(class) % align)
 			class++;
-		if (class < NR_CLASSES)
+		if (class < NR_SMALL)
 			return seat.inside ? nested_alloc(size, align)
 					   : malloc_fast(class_bytes(class));
 	}

@@ -8,6 +8,7 @@
  */
 #include "malloc/mm.h"
 #include "os/os.h"
+#include "slab/middle.h"
 #include "vma/call.h"
 
 static uint64_t drains;		/* (all slots stopped) */
@@ -36,6 +37,7 @@ static void drain(size_t *planned)
 	/* Between fork's prepare and its end: the sheaves stay as they are. */
 	if (percpu_stopped_here())
 		return;
+	middle_reset();
 	rows = percpu_stop();
 	drains++;
 	/* Pages first become large blocks again: few calls then, and no stall. */

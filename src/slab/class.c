@@ -2,7 +2,7 @@
 #include "slab/class.h"
 
 /* clang-format off */
-const uint16_t class_sizes[NR_CLASSES] = {
+const uint32_t class_sizes[NR_CLASSES] = {
 	0, 16, 32, 48, 64, 80, 96, 112, 128,
 	160, 192, 224, 256,
 	320, 384, 448, 512,
@@ -12,6 +12,8 @@ const uint16_t class_sizes[NR_CLASSES] = {
 	4608, 5120, 6144, 7168, 8192,
 	9216, 10240, 12288, 14336, 16384,
 	18432, 20480, 24576, 28672, 32768,
+	40960, 49152, 57344, 65536,
+	81920, 98304, 114688, 131072,
 };
 /* clang-format on */
 

@@ -257,18 +257,26 @@ static unsigned take_far(struct cache *cache, unsigned owner, void **slots,
 	return got;
 }
 
+/* Middle blocks lie among the large ones, whichever kind they are of. */
+static unsigned gfp_of(const struct cache *cache)
+{
+	return cache->class >= NR_SMALL && cache->class != CLASS_NAMED
+		       ? GFP_MOVABLE
+		       : GFP_NORMAL;
+}
+
 unsigned slab_take(struct cache *cache, unsigned owner, struct pcp *pcp,
 		   void **slots, unsigned n, bool *zeroed)
 {
-	unsigned got;
+	unsigned got, gfp = gfp_of(cache);
 
 	/* Others may take what was added, before us. */
 	do
 		got = take(cache, owner, slots, n, zeroed);
-	while (!got && add_slab(cache, owner, GFP_NORMAL | GFP_THISNODE, pcp));
+	while (!got && add_slab(cache, owner, gfp | GFP_THISNODE, pcp));
 	/* What is added now may be of any node, and the own one as well. */
 	while (!got && !(got = take_far(cache, owner, slots, n, zeroed))) {
-		if (!add_slab(cache, owner, GFP_NORMAL, NULL))
+		if (!add_slab(cache, owner, gfp, NULL))
 			return 0;
 		got = take(cache, owner, slots, n, zeroed);
 	}

@@ -212,7 +212,7 @@ static void waste(void **state)
 		void *p = malloc(n);
 		size_t w = malloc_usable_size(p) - n;
 
-		if (w >= page && w * 8 > n)
+		if (w >= page && (n > 131072 ? w * 8 > n : w * 5 > n + w))
 			fail_msg("%zu bytes: %zu wasted", n, w);
 		if (n > 1 << 20 && w >= page)
 			fail_msg("%zu bytes: %zu wasted", n, w);

@@ -5,6 +5,8 @@
  */
 #include "unit.h"
 
+#include "slab/middle.h"
+#include "slab/percpu.h"
 #include "slab/slab.h"
 
 static void test_classes(void **state)
@@ -14,9 +16,11 @@ static void test_classes(void **state)
 	assert_int_equal(class_bytes(8), 128);
 	assert_int_equal(class_bytes(9), 160);
 	assert_int_equal(class_bytes(13), 320);
-	assert_int_equal(class_bytes(NR_CLASSES - 1), SMALL_MAX);
-	for (size_t n = 1; n <= SMALL_MAX; n++) {
-		unsigned class = class_of(n);
+	assert_int_equal(class_bytes(NR_SMALL - 1), SMALL_MAX);
+	assert_int_equal(class_bytes(NR_CLASSES - 1), MIDDLE_MAX);
+	for (size_t n = 1; n <= MIDDLE_MAX; n++) {
+		unsigned class = n <= SMALL_MAX ? class_of(n)
+						: class_of_middle(n);
 		size_t have = class_bytes(class);
 
 		assert_true(have >= n);
@@ -155,11 +159,15 @@ static void run_model(struct cache *cache)
 static void test_model(void **state)
 {
 	static const size_t sizes[] = { 1, 48, 200, 1000, 5000, 18000, 32768 };
+	static const size_t middle[] = { 32769, 57000, 131072 };
 
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(sizes); i++)
 		run_model(&caches[class_of(sizes[i])]);
+	for (unsigned i = 0; i < ARRAY_SIZE(middle); i++)
+		run_model(&caches[class_of_middle(middle[i])]);
 	assert_int_equal(nodes.zones[ZONE_NORMAL]->used_pages, 0);
+	assert_int_equal(nodes.zones[ZONE_MOVABLE]->used_pages, 0);
 }
 
 /* Lowest address last, in order, and nothing touched that is not out. */
@@ -301,6 +309,35 @@ static void test_plan(void **state)
 	assert_int_equal(cache_count(cache).out, 0);
 }
 
+enum { ROUND = 64, SLOW_US = 1000 };	/* a round that is not fast */
+
+/* A class turns when runs come fast, it alone, and back when all is drained. */
+static void test_middle(void **state)
+{
+	unsigned class = class_of_middle(70000);
+
+	(void)state;
+	percpu.mode = PERCPU_LOCKED;
+	for (int i = 0; i < 4 * ROUND; i++) {
+		if (i % ROUND == 0)
+			usleep(SLOW_US);
+		middle_note(class);
+		assert_false(middle_has_objects(class));
+	}
+	/* A round may be slow for once: the machine has others to serve. */
+	for (int i = 0; i < 10000 * ROUND && !middle_has_objects(class); i++)
+		middle_note(class);
+	assert_true(middle_has_objects(class));
+	assert_false(middle_has_objects(class - 1));
+	assert_false(middle_has_objects(class + 1));
+	middle_reset();
+	assert_false(middle_has_objects(class));
+	percpu.mode = PERCPU_DIRECT;
+	for (int i = 0; i < 10 * ROUND; i++)
+		middle_note(class);
+	assert_false(middle_has_objects(class));
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -318,6 +355,7 @@ int main(void)
 		cmocka_unit_test(test_old_descriptors),
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_plan),
+		cmocka_unit_test(test_middle),
 		cmocka_unit_test(test_misuse),
 	};
 
