@@ -146,6 +146,12 @@ static size_t least_slack(size_t used)
 	return (KIB(256) >> topo.page_shift) + used / 32;
 }
 
+/* Of pages that were not wanted for whole periods. */
+static size_t least_kept(size_t used)
+{
+	return min_u64(least_slack(used), MIB(1) >> topo.page_shift);
+}
+
 /* What is kept whatever the program did: for pages that do not fit. */
 static size_t slack(const struct resident *r, size_t used)
 {
@@ -207,13 +213,32 @@ static size_t idle_pages(const struct resident *r)
 					     READ_ONCE(r->least_dirty[1]));
 }
 
+/* The same of whole periods: for them it is certain. */
+static size_t long_idle_pages(const struct resident *r)
+{
+	return READ_ONCE(r->trust) ? 0
+				   : min_u64(READ_ONCE(r->least_long[0]),
+					     READ_ONCE(r->least_long[1]));
+}
+
+static size_t less(size_t n, size_t by)
+{
+	return n - min_u64(n, by);
+}
+
+/*
+ * Of a heap of 600 MiB that grew, 8 MiB are a table that moved on: they are
+ * within the slack, but for a second none of them was wanted.
+ */
 static size_t high_for_fresh(const struct resident *r)
 {
-	size_t used = resident_used(r), keep = slack(r, used);
-	size_t idle = idle_pages(r);
+	size_t used = resident_used(r);
+	size_t keep = wanted(r, used) + max_u64(less(slack(r, used),
+						     idle_pages(r)),
+						least_slack(used));
 
-	return wanted(r, used) +
-	       max_u64(keep > idle ? keep - idle : 0, least_slack(used));
+	return min_u64(keep, less(resident_dirty(r), long_idle_pages(r)) +
+			     least_kept(used));
 }
 
 void resident_note(struct resident *r)
@@ -224,6 +249,8 @@ void resident_note(struct resident *r)
 		WRITE_ONCE(r->peak[0], used);
 	if (dirty < READ_ONCE(r->least_dirty[0]))
 		WRITE_ONCE(r->least_dirty[0], dirty);
+	if (dirty < READ_ONCE(r->least_long[0]))
+		WRITE_ONCE(r->least_long[0], dirty);
 }
 
 enum { MISTAKES = 3, TRUST = 16, MOST_TRUST = 64 };
@@ -333,6 +360,8 @@ static void tick(struct resident *r)
 		resident_new_period(r);
 		WRITE_ONCE(r->purged[1], READ_ONCE(r->purged[0]));
 		WRITE_ONCE(r->purged[0], 0);
+		WRITE_ONCE(r->least_long[1], READ_ONCE(r->least_long[0]));
+		WRITE_ONCE(r->least_long[0], resident_dirty(r));
 		/* Perhaps somebody can by now. */
 		if (READ_ONCE(balance.idle) == IDLE_SEEN &&
 		    !READ_ONCE(balance.helper))
@@ -439,7 +468,7 @@ void zone_took(struct zone *zone, size_t fresh)
 	if (READ_ONCE(r->purged[0]) | READ_ONCE(r->purged[1]))
 		note_refault(r, fresh);
 	dirty = resident_dirty(r);
-	if (dirty <= least_slack(used))
+	if (dirty <= least_kept(used))
 		return;
 	note_misfit(r, used, dirty);
 	tick(r);

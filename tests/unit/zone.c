@@ -357,6 +357,41 @@ static void test_makes_room(void **state)
 	}
 }
 
+/*
+ * 3 MiB are within the slack; but when none of them was wanted for two whole
+ * periods they make room, too. Not those that somebody took meanwhile.
+ */
+static void test_long_idle(void **state)
+{
+	struct zone *normal = nodes.zones[ZONE_NORMAL];
+	struct resident *r = zone->resident;
+	size_t n = MIB(3) >> topo.page_shift;
+	unsigned kind;
+
+	(void)state;
+	for (unsigned idle = 0; idle < 2; idle++) {
+		struct page *keep = zone_alloc(normal, 60 * n, 1, &kind), *page;
+
+		zone_reclaim(zone, 0, SIZE_MAX);
+		zone_reclaim(normal, 0, SIZE_MAX);
+		page = zone_alloc(zone, n, 1, &kind);
+		zone_free(zone, page);
+		resident_forget_peaks(r);
+		r->period_start = r->moment_start = os_now();
+		r->trust = 0;	/* of the tests before */
+		r->least_long[0] = n;
+		r->least_long[1] = idle ? n : 0;
+		page = zone_alloc(normal, n / 4, 1, &kind);
+		assert_int_equal(kind, CLEAN);
+		if (idle)
+			assert_true(zone->free_pages[DIRTY] <= n / 3);
+		else
+			assert_int_equal(zone->free_pages[DIRTY], n);
+		zone_free(normal, page);
+		zone_free(normal, keep);
+	}
+}
+
 /* Over the largest order, and over what there is. */
 static void test_long(void **state)
 {
@@ -563,6 +598,7 @@ int main(void)
 		cmocka_unit_test(test_same_place),
 		cmocka_unit_test(test_watermarks),
 		cmocka_unit_test(test_makes_room),
+		cmocka_unit_test(test_long_idle),
 		cmocka_unit_test(test_model),
 		cmocka_unit_test(test_shrink),
 		cmocka_unit_test(test_long),
