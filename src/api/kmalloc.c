@@ -195,9 +195,15 @@ BM_EXPORT void *bm_vzalloc(size_t size)
 	return take_pages(size, GFP_MOVABLE | GFP_ZERO);
 }
 
+/* A block that kmalloc made of a slab: it is freed as any other. */
+static bool is_object(const void *p)
+{
+	return window_owns(p) && page_entry(p) && !is_named(p);
+}
+
 BM_EXPORT void bm_vfree(void *ptr)
 {
-	if (ptr && api_present(ptr))
+	if (ptr && api_present(ptr) && !is_object(ptr))
 		api_block_bytes(ptr);
 	free_slow(ptr);
 }

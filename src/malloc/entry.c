@@ -64,12 +64,17 @@ static bool known(const void *p)
 	return is_ours(p) || nested_owns(p);
 }
 
-/* A small block stays while it is at least half used; check:on is exact. */
+/*
+ * A small block stays while it is at least half used, a middle one while three
+ * quarters are; check:on is exact.
+ */
 static bool fits(size_t size, size_t have)
 {
 	if (conf.check)
 		return size && size <= have && have <= SMALL_MAX &&
 		       class_bytes(class_of(size)) == have;
+	if (have > SMALL_MAX)
+		return size <= have && size >= have - have / 4;
 	return size <= have && (size >= have / 2 || have <= 64);
 }
 

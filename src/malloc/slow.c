@@ -78,9 +78,11 @@ static void *middle_alloc(size_t size, bool zero)
 		return large_alloc(size, 1, zero);
 	}
 	p = rseq_pop(class);
-	if (!p && mm_enter()) {
+	if (!p && middle_goes_on(class) && mm_enter()) {
 		if (likely(mm_booted()))
 			p = alloc_class(&caches[class], zero ? &zeroed : NULL);
+		if (!p)
+			middle_reset();
 		mm_leave();
 	}
 	if (!p)

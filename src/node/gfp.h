@@ -20,6 +20,7 @@ enum gfp {
 	GFP_THISNODE = 1 << 4,		/* this node or NULL */
 	GFP_NOGROW = 1 << 5,		/* of present pages only: no zone grows */
 	GFP_NOFAIL = 1 << 6,		/* waits; never NULL */
+	GFP_WINDOW = 1 << 7,		/* only where there are map entries */
 };
 
 static inline enum zone_type gfp_zone(unsigned gfp)

@@ -10,6 +10,7 @@
  *        Movable: Movable 1, Normal 1, Movable 0, Normal 0, DMA32 0; the
  *        first two are its own. For Normal it is Normal 1, Movable 1, Normal
  *        0, Movable 0: slabs need map entries, so they stay in the window.
+ *        (Those in Movable ask with GFP_WINDOW.)
  * See:   the kernel's build_zonelists().
  */
 #include <string.h>

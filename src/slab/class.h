@@ -47,6 +47,11 @@ static always_inline unsigned class_of(size_t size)
 				: class_coarse[(size - 1) / 128];
 }
 
+static inline bool class_is_middle(unsigned class)
+{
+	return class >= NR_SMALL && class < NR_CLASSES;
+}
+
 /* The class of SMALL_MAX < size <= MIDDLE_MAX: four a doubling. */
 static inline unsigned class_of_middle(size_t size)
 {

@@ -91,7 +91,8 @@ static void free_slab(struct cache *cache, struct page *slab,
 	slab->flags = 0;
 	slab->npages = (uint32_t)npages;
 	page_set_type(slab, PAGE_LARGE);
-	node_free(slab, pcp);
+	/* Not to the runs that wait for their like: a slab is no run. */
+	node_free(slab, cache->order < PCP_ORDERS ? pcp : NULL);
 }
 
 void free_slabs(struct cache *cache, struct list *slabs, struct pcp *pcp)
@@ -257,18 +258,11 @@ static unsigned take_far(struct cache *cache, unsigned owner, void **slots,
 	return got;
 }
 
-/* Middle blocks lie among the large ones, whichever kind they are of. */
-static unsigned gfp_of(const struct cache *cache)
-{
-	return cache->class >= NR_SMALL && cache->class != CLASS_NAMED
-		       ? GFP_MOVABLE
-		       : GFP_NORMAL;
-}
-
 unsigned slab_take(struct cache *cache, unsigned owner, struct pcp *pcp,
 		   void **slots, unsigned n, bool *zeroed)
 {
-	unsigned got, gfp = gfp_of(cache);
+	unsigned got;
+	unsigned gfp = cache_zone(cache) | GFP_WINDOW;
 
 	/* Others may take what was added, before us. */
 	do
@@ -357,8 +351,13 @@ static unsigned put(struct cache *cache, unsigned nid, void **slots, unsigned n,
 		if (unlikely(slab->slab.bin == SLAB_HELD))
 			continue;
 		if (slab->slab.nr_free == slab->slab.fresh) {
-			/* One is kept: the next sheaf may want it back. */
-			if (node->nr_empty || slab->slab.bin == SLAB_SPARSE) {
+			/*
+			 * One is kept: the next sheaf may want it back. But
+			 * of middle blocks it is much, and the class may have
+			 * turned.
+			 */
+			if (node->nr_empty || slab->slab.bin == SLAB_SPARSE ||
+			    class_is_middle(cache->class)) {
 				unlist(node, slab);
 				list_add(&slab->link, surplus);
 				node->nr_slabs--;

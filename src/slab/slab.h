@@ -87,6 +87,12 @@ static inline struct cache_node *cache_node(const struct cache *cache,
 				     (size_t)nid * cache->node_stride);
 }
 
+/* Middle blocks lie among the large ones, whichever kind they are of. */
+static inline enum zone_type cache_zone(const struct cache *cache)
+{
+	return class_is_middle(cache->class) ? ZONE_MOVABLE : ZONE_NORMAL;
+}
+
 extern struct cache caches[NR_CLASSES] __attribute__((visibility("hidden")));
 
 bool caches_init(void);

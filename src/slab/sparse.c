@@ -329,6 +329,17 @@ static void plan_look(struct cache_node *node, bool found)
 /* Of one call that nobody asked for: a few milliseconds. */
 enum { MOST_PAGES = 2048, MOST_BATCHES = 8 };
 
+/* Pages inside slabs that went back, of the zone where the cache has its own. */
+static size_t hollow_beside(const struct cache *cache, unsigned nid)
+{
+	size_t all = READ_ONCE(node_of(nid)->resident.hollow), middle = 0;
+
+	for (unsigned class = NR_SMALL; class < NR_CLASSES; class++)
+		middle += READ_ONCE(cache_node(&caches[class], nid)->hollow);
+	return class_is_middle(cache->class) ? middle
+					     : all - min_u64(all, middle);
+}
+
 size_t cache_thin(struct cache *cache, unsigned nid, enum thin how, size_t most)
 {
 	struct cache_node *node = cache_node(cache, nid);
@@ -357,7 +368,8 @@ size_t cache_thin(struct cache *cache, unsigned nid, enum thin how, size_t most)
 	if (how != THIN_ALL)
 		plan_look(node, done || !wanted);
 	if (done)
-		huge_thinned(&node_of(nid)->zones[ZONE_NORMAL]);
+		huge_thinned(&node_of(nid)->zones[cache_zone(cache)],
+			     hollow_beside(cache, nid));
 	return done;
 }
 

@@ -146,7 +146,7 @@ static size_t least_slack(size_t used)
 	return (KIB(256) >> topo.page_shift) + used / 32;
 }
 
-/* Of pages that were not wanted for whole periods. */
+/* The least, even of pages that were not wanted for whole periods. */
 static size_t least_kept(size_t used)
 {
 	return min_u64(least_slack(used), MIB(1) >> topo.page_shift);
@@ -213,12 +213,14 @@ static size_t idle_pages(const struct resident *r)
 					     READ_ONCE(r->least_dirty[1]));
 }
 
-/* The same of whole periods: for them it is certain. */
+/* The same of two whole periods and this one: for them it is certain. */
 static size_t long_idle_pages(const struct resident *r)
 {
-	return READ_ONCE(r->trust) ? 0
-				   : min_u64(READ_ONCE(r->least_long[0]),
-					     READ_ONCE(r->least_long[1]));
+	size_t least = READ_ONCE(r->least_long[0]);
+
+	for (unsigned i = 1; i < ARRAY_SIZE(r->least_long); i++)
+		least = min_u64(least, READ_ONCE(r->least_long[i]));
+	return READ_ONCE(r->trust) ? 0 : least;
 }
 
 static size_t less(size_t n, size_t by)
@@ -228,17 +230,28 @@ static size_t less(size_t n, size_t by)
 
 /*
  * Of a heap of 600 MiB that grew, 8 MiB are a table that moved on: they are
- * within the slack, but for a second none of them was wanted.
+ * within the slack, but for a second none of them was wanted. What the program
+ * said (mallopt) is kept all the same.
  */
 static size_t high_for_fresh(const struct resident *r)
 {
-	size_t used = resident_used(r);
+	size_t used = resident_used(r), dirty = resident_dirty(r);
 	size_t keep = wanted(r, used) + max_u64(less(slack(r, used),
 						     idle_pages(r)),
 						least_slack(used));
 
-	return min_u64(keep, less(resident_dirty(r), long_idle_pages(r)) +
-			     least_kept(used));
+	if (READ_ONCE(balance.slack) && !READ_ONCE(quota.tight))
+		return keep;
+	return min_u64(keep, max_u64(less(dirty, long_idle_pages(r)),
+				     least_kept(used)));
+}
+
+/* What went back was idle, and what comes now is not. */
+static void forget_idle(struct resident *r, size_t npages)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(r->least_long); i++)
+		WRITE_ONCE(r->least_long[i],
+			   less(READ_ONCE(r->least_long[i]), npages));
 }
 
 void resident_note(struct resident *r)
@@ -360,6 +373,7 @@ static void tick(struct resident *r)
 		resident_new_period(r);
 		WRITE_ONCE(r->purged[1], READ_ONCE(r->purged[0]));
 		WRITE_ONCE(r->purged[0], 0);
+		WRITE_ONCE(r->least_long[2], READ_ONCE(r->least_long[1]));
 		WRITE_ONCE(r->least_long[1], READ_ONCE(r->least_long[0]));
 		WRITE_ONCE(r->least_long[0], resident_dirty(r));
 		/* Perhaps somebody can by now. */
@@ -415,6 +429,7 @@ static size_t reclaim_to(struct resident *r, size_t target, size_t most)
 		done += n;
 	}
 	WRITE_ONCE(r->purged[0], READ_ONCE(r->purged[0]) + done);
+	forget_idle(r, done);
 	if (done >= most)
 		WRITE_ONCE(r->stalls, READ_ONCE(r->stalls) + 1);
 	return done;

@@ -28,8 +28,8 @@ enum { RESIDENT_ZONES = 4 };
 struct resident {
 	size_t peak[2];		/* (A) most used in this period and the last */
 	uint64_t period_start;	/* (A) nanoseconds */
+	size_t least_long[3];	/* (A) dirty in this period and the two before */
 	size_t least_dirty[2];	/* (A) in this moment and the last */
-	size_t least_long[2];	/* (A) in this period and the last */
 	uint64_t moment_start;	/* (A) nanoseconds */
 	size_t hollow;		/* (A) pages in use that have no memory */
 	size_t purged[2];	/* (A) pages, in this period and the last */

@@ -353,11 +353,10 @@ void huge_strayed(struct zone *zone)
  * khugepaged makes a huge page of what is advised whatever of it is there, and
  * nobody would see that memory came back: a twelfth at most.
  */
-void huge_thinned(struct zone *zone)
+void huge_thinned(struct zone *zone, size_t hollow)
 {
 	if (READ_ONCE(zone->huge.to) > zone->start &&
-	    READ_ONCE(zone->resident->hollow) >
-		    READ_ONCE(zone->used_pages) / 12)
+	    hollow > READ_ONCE(zone->used_pages) / 12)
 		huge_strayed(zone);
 }
 

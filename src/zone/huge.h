@@ -64,8 +64,11 @@ void huge_look(struct zone *zone);
 bool huge_keeps_locked(const struct zone *zone, size_t target);
 /* What was advised lies on another node; no lock is held. */
 void huge_strayed(struct zone *zone);
-/* Pages inside slabs went back: the kernel is not to fill the holes again. */
-void huge_thinned(struct zone *zone);
+/*
+ * Pages inside slabs went back, so many of the zone by now: the kernel is not
+ * to fill the holes again.
+ */
+void huge_thinned(struct zone *zone, size_t hollow);
 /* A range has a fresh mapping, without its old advice: it gets it again. */
 void huge_refreshed(struct zone *zone, pfn_t pfn, size_t npages);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What serves in which pageblock: slabs, which never move, and large blocks,
- * which go back as whole huge pages, lie apart by their zones. A walk over a
- * zone tells whether that holds.
+ * What serves in which pageblock: slabs of small blocks, which never move, and
+ * middle and large blocks, which go back as whole huge pages, lie apart by
+ * their zones. A walk over a zone tells whether that holds.
  */
 #include "zone/backing.h"
 
@@ -14,8 +14,6 @@ static unsigned use_of(const struct zone *zone, const struct page *page)
 	switch (load_acquire(&page->type)) {
 	case PAGE_FREE:
 		return UNUSED;
-	case PAGE_SLAB:
-		return BY_SLABS;
 	case PAGE_LARGE:
 		return zone->type < ZONE_DMA ? BY_BLOCKS : BY_SLABS;
 	default:

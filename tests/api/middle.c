@@ -119,6 +119,24 @@ static void zeroed_tails(void **state)
 	}
 }
 
+/* Whichever kind it is, vfree takes it, and half of it is enough when it shrinks. */
+static void doors(void **state)
+{
+	uint64_t r = t_seed_for(6);
+
+	(void)state;
+	for (int round = 0; round < 2; round++) {
+		char *p = bm_kmalloc(70000, BM_GFP_KERNEL);
+
+		p[69999] = 1;
+		bm_vfree(bm_vrealloc(p, 90000));
+		p = realloc(malloc(131072), 66000);
+		assert_in_range(malloc_usable_size(p), 66000, 98304);
+		bm_vfree(p);
+		hasten(&r);
+	}
+}
+
 static void *given[64];	/* between the threads */
 
 static void *swap(void *arg)
@@ -152,4 +170,5 @@ static void strangers(void **state)
 CM_MAIN("api/middle", 90,
 	cmocka_unit_test(model),
 	cmocka_unit_test(zeroed_tails),
+	cmocka_unit_test(doors),
 	cmocka_unit_test(strangers))

@@ -330,6 +330,13 @@ static void test_middle(void **state)
 	assert_true(middle_has_objects(class));
 	assert_false(middle_has_objects(class - 1));
 	assert_false(middle_has_objects(class + 1));
+	assert_true(middle_goes_on(class));
+	/* The next one has to show it, too. Slabs of 1 MiB are too large here. */
+	middle_note(class + 1);
+	assert_false(middle_has_objects(class + 1));
+	for (int i = 0; i < 1000 * ROUND; i++)
+		middle_note(class_of_middle(110000));
+	assert_false(middle_has_objects(class_of_middle(110000)));
 	middle_reset();
 	assert_false(middle_has_objects(class));
 	percpu.mode = PERCPU_DIRECT;

@@ -217,6 +217,9 @@ static void test_lending(void **state)
 	/* The window is full: its zones have no more than they have. */
 	for (unsigned i = 0; i < 2; i++)
 		nodes.zones[i]->end = nodes.zones[i]->present;
+	while ((page = take(0, GFP_MOVABLE | GFP_WINDOW, 16)))
+		assert_true(zone_of_page(page)->type < WINDOW_ZONES);
+	assert_int_equal(dma32->used_pages, 0);
 	while ((page = take(0, GFP_MOVABLE, 16)))
 		if (zone_of_page(page) == dma32)
 			lent += 16;
