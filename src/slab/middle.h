@@ -10,7 +10,7 @@
  * Locks: none. A block's map entry tells which it is (0: a run), so a class
  *        may turn at any time.
  * Example: 500 blocks of 32 to 128 KiB replaced at random, their ends written:
- *        1,100 ns and 50 MiB with runs, 200 and 37 with objects. But where all
+ *        1,100 ns and 50 MiB with runs, 250 and 40 with objects. But where all
  *        of each block is written, 40 MiB of them: 51 with runs, 64 with
  *        objects, for an eighth less time.
  */
