@@ -113,10 +113,8 @@ static struct page *try_zone(struct zone *zone, unsigned gfp, size_t npages,
 	bool may_grow = !(gfp & GFP_NOGROW);
 	struct page *page;
 
-	if (zone->type >= WINDOW_ZONES && gfp & GFP_WINDOW)
-		return NULL;
 	if (zone->type >= WINDOW_ZONES && zone->type != gfp_zone(gfp)) {
-		if (zone_lendable(zone) < npages)
+		if (gfp & GFP_WINDOW || zone_lendable(zone) < npages)
 			return NULL;
 		may_grow = false;
 	}

@@ -330,7 +330,7 @@ static void plan_look(struct cache_node *node, bool found)
 enum { MOST_PAGES = 2048, MOST_BATCHES = 8 };
 
 /* Pages inside slabs that went back, of the zone where the cache has its own. */
-static size_t hollow_beside(const struct cache *cache, unsigned nid)
+static size_t zone_hollow(const struct cache *cache, unsigned nid)
 {
 	size_t all = READ_ONCE(node_of(nid)->resident.hollow), middle = 0;
 
@@ -369,7 +369,7 @@ size_t cache_thin(struct cache *cache, unsigned nid, enum thin how, size_t most)
 		plan_look(node, done || !wanted);
 	if (done)
 		huge_thinned(&node_of(nid)->zones[cache_zone(cache)],
-			     hollow_beside(cache, nid));
+			     zone_hollow(cache, nid));
 	return done;
 }
 

@@ -66,13 +66,19 @@ static size_t hollow(const struct resident *r)
 	return READ_ONCE(r->hollow);
 }
 
+/* What n is over by, or nothing. */
+static size_t less(size_t n, size_t by)
+{
+	return n - min_u64(n, by);
+}
+
 size_t resident_used(const struct resident *r)
 {
 	size_t used = 0;
 
 	for (unsigned i = 0; i < r->nr_zones; i++)
 		used += READ_ONCE(r->zones[i]->used_pages);
-	return used - min_u64(used, hollow(r));
+	return less(used, hollow(r));
 }
 
 size_t resident_dirty(const struct resident *r)
@@ -180,8 +186,7 @@ bool resident_ebbs(const struct resident *r)
 
 static size_t wanted(const struct resident *r, size_t used)
 {
-	size_t lately = peak(r);
-	size_t more = lately > used ? lately - used : 0;
+	size_t more = less(peak(r), used);
 
 	if (unlikely(READ_ONCE(quota.tight)))
 		return 0;
@@ -221,11 +226,6 @@ static size_t long_idle_pages(const struct resident *r)
 	for (unsigned i = 1; i < ARRAY_SIZE(r->least_long); i++)
 		least = min_u64(least, READ_ONCE(r->least_long[i]));
 	return READ_ONCE(r->trust) ? 0 : least;
-}
-
-static size_t less(size_t n, size_t by)
-{
-	return n - min_u64(n, by);
 }
 
 /*
@@ -309,8 +309,7 @@ static void note_misfit(struct resident *r, size_t used, size_t dirty)
 	if (!READ_ONCE(r->trust))
 		return;
 	most = peak(r);
-	misfit = used + dirty - min_u64(used + dirty, most);
-	misfit = min_u64(misfit, most / 4);
+	misfit = min_u64(less(used + dirty, most), most / 4);
 	if (misfit > READ_ONCE(r->misfit))
 		WRITE_ONCE(r->misfit, misfit);
 }

@@ -322,6 +322,21 @@ static void test_watermarks(void **state)
 	node_drain(&pcp);
 }
 
+/* So many pages are in use, and n of the zone dirty, from this moment on. */
+static struct page *leave_dirty(struct zone *normal, size_t used, size_t n)
+{
+	struct resident *r = zone->resident;
+	unsigned kind;
+	struct page *keep = zone_alloc(normal, used, 1, &kind);
+
+	zone_reclaim(zone, 0, SIZE_MAX);
+	zone_reclaim(normal, 0, SIZE_MAX);
+	zone_free(zone, zone_alloc(zone, n, 1, &kind));
+	resident_forget_peaks(r);
+	r->period_start = r->moment_start = os_now();
+	return keep;
+}
+
 /*
  * 24 MiB that large blocks have left: they stay while somebody takes some of
  * them now and then, and make room for slabs when nobody does.
@@ -336,14 +351,8 @@ static void test_makes_room(void **state)
 	(void)state;
 	assert_ptr_equal(r, normal->resident);
 	for (unsigned idle = 0; idle < 2; idle++) {
-		struct page *keep = zone_alloc(normal, 8 * n, 1, &kind), *page;
+		struct page *keep = leave_dirty(normal, 8 * n, n), *page;
 
-		zone_reclaim(zone, 0, SIZE_MAX);
-		zone_reclaim(normal, 0, SIZE_MAX);
-		page = zone_alloc(zone, n, 1, &kind);
-		zone_free(zone, page);
-		resident_forget_peaks(r);
-		r->period_start = r->moment_start = os_now();
 		r->least_dirty[0] = r->least_dirty[1] = idle ? n : 0;
 		assert_int_equal(zone->free_pages[DIRTY], n);
 		page = zone_alloc(normal, n / 4, 1, &kind);
@@ -371,14 +380,8 @@ static void test_long_idle(void **state)
 
 	(void)state;
 	for (unsigned idle = 0; idle < 3; idle++) {
-		struct page *keep = zone_alloc(normal, 60 * n, 1, &kind), *page;
+		struct page *keep = leave_dirty(normal, 60 * n, n), *page;
 
-		zone_reclaim(zone, 0, SIZE_MAX);
-		zone_reclaim(normal, 0, SIZE_MAX);
-		page = zone_alloc(zone, n, 1, &kind);
-		zone_free(zone, page);
-		resident_forget_peaks(r);
-		r->period_start = r->moment_start = os_now();
 		r->trust = 0;	/* of the tests before */
 		balance.slack = idle == 2 ? n : 0;
 		r->least_long[0] = r->least_long[1] = n;
