@@ -22,11 +22,13 @@ enum {
 	/*
 	 * Smaller zones stay plain: a pageblock that was just begun is a
 	 * sixteenth of that. (With 8 MiB a row of 30 MiB took 9 % less time, but
-	 * heaps of 7 to 27 MiB up to 19 % more memory, 6 on the mean.) Where the
-	 * administrator wants huge pages everywhere it is less, and a zone found
-	 * nearly full is not probed again.
+	 * heaps of 7 to 27 MiB up to 19 % more memory, 6 on the mean.) Large
+	 * blocks fill theirs at once, and are the first to gain. Where the
+	 * administrator wants huge pages everywhere it is less for all, and a
+	 * zone found nearly full is not probed again.
 	 */
 	MIN_BYTES = 32 << 20,
+	MIN_BYTES_MOVABLE = 8 << 20,
 	MIN_BYTES_ALWAYS = 16 << 20,
 	PROBE_BYTES = 8 << 20,	/* enough pageblocks to judge by */
 };
@@ -60,10 +62,13 @@ static pfn_t block_pages(void)
 	return (pfn_t)1 << topo.pageblock_order;
 }
 
-static size_t min_pages(void)
+static size_t min_pages(const struct zone *zone)
 {
-	return (topo.huge_always ? MIN_BYTES_ALWAYS : MIN_BYTES) >>
-	       topo.page_shift;
+	size_t bytes = zone->type == ZONE_MOVABLE ? MIN_BYTES_MOVABLE
+		       : topo.huge_always	  ? MIN_BYTES_ALWAYS
+						  : MIN_BYTES;
+
+	return bytes >> topo.page_shift;
 }
 
 static void advise(pfn_t from, pfn_t to, bool huge)
@@ -122,34 +127,37 @@ static unsigned sample_locked(const struct zone *zone, pfn_t from, pfn_t to,
 }
 
 /*
- * Free pages in pageblocks that are in use in part: a huge page has made them
- * resident, though they count as clean. Only small blocks: a pageblock's last
- * step of growth, which is used up next, does not count.
+ * Free pages that were never touched, in pageblocks that are in use in part:
+ * huge pages would make, or have made, them resident.
  */
-static bool wasteful_locked(const struct zone *zone)
+static size_t holes_locked(const struct zone *zone)
 {
 	size_t clean = 0;
 
 	for (unsigned order = 0; order < topo.pageblock_order; order++)
 		clean += zone->free_area[order].nr[CLEAN] << order;
-	return clean > zone->used_pages / 12 + block_pages();
+	return clean;
 }
 
 enum verdict { SPARSE, MEDIUM, FULL };
 
-/* What huge pages would cost in [from, to), where all was faulted singly. */
+/*
+ * What huge pages would cost in [from, to), where all was faulted singly. A
+ * zone that grows has holes, most of them where it grew last, which the next
+ * blocks fill: they are not held against it while they are few.
+ */
 static enum verdict fullness(struct zone *zone, pfn_t from, pfn_t to)
 {
-	size_t block_bytes = pageblock_bytes(), resident = 0, all;
+	size_t block_bytes = pageblock_bytes(), resident = 0, all, holes, used;
 	pfn_t sample[SAMPLES];
-	bool wasteful;
 	unsigned n;
 
 	lock(&zone->lock, LOCK_ZONE);
-	wasteful = zone->huge.to > zone->start && wasteful_locked(zone);
+	used = zone->used_pages;
+	holes = holes_locked(zone);
 	n = sample_locked(zone, from, to, sample);
 	unlock(&zone->lock, LOCK_ZONE);
-	if (wasteful)
+	if (!n || holes > used / 12 + block_pages())
 		return SPARSE;
 	for (unsigned i = 0; i < n; i++) {
 		long pages = os_resident(pfn_address(sample[i]), block_bytes);
@@ -159,9 +167,10 @@ static enum verdict fullness(struct zone *zone, pfn_t from, pfn_t to)
 		resident += (size_t)pages;
 	}
 	all = n * block_pages();
-	if (!n || resident < all - all / 4)
+	if (resident < all - all / 4)
 		return SPARSE;
-	return resident < all - all / 12 && !topo.huge_always ? MEDIUM : FULL;
+	return resident + holes < all - all / 12 && !topo.huge_always ? MEDIUM
+								      : FULL;
 }
 
 /* All of the zone up to an end was found full. */
@@ -175,7 +184,7 @@ static void set_huge(struct zone *zone, pfn_t end)
 	WRITE_ONCE(huge->longest, 0);
 	WRITE_ONCE(huge->to, end);
 	huge->until = topo.huge_always ? zone->end
-				       : end + (end - zone->start) / 2;
+				       : end + (end - zone->start);
 }
 
 static void set_plain(struct zone *zone)
@@ -187,24 +196,25 @@ static void set_plain(struct zone *zone)
 	huge->given_up += huge->to > zone->start;
 	WRITE_ONCE(huge->to, zone->start);
 	huge->until = zone->start;
-	huge->look_at = max_u64(zone->present, zone->start + min_pages());
+	huge->look_at = max_u64(zone->present, zone->start + min_pages(zone));
 }
 
 /*
  * What a run may be if it is to be huge unseen: a quarter of what is in use;
- * or as long as runs that were seen full, if that much is in use besides it.
- * (Where the administrator wants huge pages everywhere: as much as is in use.)
+ * or twice as long as runs that were seen full (arrays grow by doubling), if
+ * that much is in use besides it. (Where the administrator wants huge pages
+ * everywhere: as much as is in use.)
  */
 static bool may_be_huge(const struct zone *zone, size_t used, size_t run)
 {
 	return run <= max_u64(topo.huge_always ? used : used / 4,
-			      min_u64(READ_ONCE(zone->huge.proven), used));
+			      min_u64(READ_ONCE(zone->huge.proven) * 2, used));
 }
 
 void huge_init(struct zone *zone)
 {
 	zone->huge.to = zone->huge.never = zone->huge.until = zone->start;
-	zone->huge.look_at = zone->start + min_pages();
+	zone->huge.look_at = zone->start + min_pages(zone);
 }
 
 bool huge_next(const struct zone *zone)
@@ -230,7 +240,10 @@ static size_t probe_pages(size_t size)
 		       max_u64(size / 64, PROBE_BYTES >> topo.page_shift));
 }
 
-/* Half of what was measured may be added unseen; then comes a probe. */
+/*
+ * As much as was measured may be added unseen; then comes a probe. What was
+ * not full may only not be touched yet: a look costs less than a step of growth.
+ */
 void huge_grown(struct zone *zone, pfn_t from, pfn_t to, size_t run)
 {
 	struct zone_huge *huge = &zone->huge;
@@ -244,7 +257,7 @@ void huge_grown(struct zone *zone, pfn_t from, pfn_t to, size_t run)
 			if (works() && fullness(zone, huge->to, from) == FULL)
 				set_huge(zone, from);
 			else
-				huge->look_at = from + (from - huge->to) / 4;
+				huge->look_at = from + (from - huge->to) / 16;
 		}
 		yes = huge->to == from && to <= huge->until &&
 		      may_be_huge(zone, READ_ONCE(zone->used_pages), run);
@@ -263,9 +276,9 @@ void huge_shrunk(struct zone *zone)
 {
 	struct zone_huge *huge = &zone->huge;
 
-	if (zone->present < zone->start + min_pages()) {
+	if (zone->present < zone->start + min_pages(zone)) {
 		huge->until = zone->start;
-		huge->look_at = zone->start + min_pages();
+		huge->look_at = zone->start + min_pages(zone);
 	}
 	WRITE_ONCE(huge->to, min_u64(huge->to, zone->present));
 	WRITE_ONCE(huge->never, min_u64(huge->never, zone->present));
@@ -314,8 +327,8 @@ void huge_look(struct zone *zone)
 	size_t used = READ_ONCE(zone->used_pages);
 	uint64_t purged = READ_ONCE(zone->purged_pages);
 
-	if (!is_auto(zone) || zone->present - zone->start < min_pages() ||
-	    (huge->purged && purged - huge->purged < used / 4) || !works() ||
+	if (!is_auto(zone) || zone->present - zone->start < min_pages(zone) ||
+	    (huge->purged && purged + 1 - huge->purged < used / 4) || !works() ||
 	    !trylock(&zone->grow_lock, LOCK_GROW))
 		return;
 	huge->purged = purged + 1;
