@@ -44,6 +44,18 @@ BM_EXPORT void *bm_calloc(size_t n, size_t size)
 }
 ALSO(bm_calloc, calloc)
 
+/* What an object of a small class holds; 0: p is something else. */
+static always_inline size_t small_size(const void *p)
+{
+	size_t unit = ((uintptr_t)p - window.base) >> UNIT_SHIFT;
+	unsigned class;
+
+	if (unlikely(unit >= window.nr_units))
+		return 0;
+	class = window.map[unit] & CLASS_MASK;
+	return likely(class < NR_SMALL) ? class_bytes(class) : 0;
+}
+
 /* What a block holds, whoever made it; `what` names the caller in a message. */
 static size_t block_size(const void *p, const char *what)
 {
@@ -64,10 +76,13 @@ static bool known(const void *p)
 	return is_ours(p) || nested_owns(p);
 }
 
-/*
- * A small block stays while it is at least half used, a middle one while three
- * quarters are; check:on is exact.
- */
+/* A small block stays while it is at least half used. */
+static always_inline bool fits_small(size_t size, size_t have)
+{
+	return size - 1 < have && (size >= have / 2 || have <= 64);
+}
+
+/* A middle one stays while three quarters are used; check:on is exact. */
 static bool fits(size_t size, size_t have)
 {
 	if (conf.check)
@@ -75,17 +90,19 @@ static bool fits(size_t size, size_t have)
 		       class_bytes(class_of(size)) == have;
 	if (have > SMALL_MAX)
 		return size <= have && size >= have - have / 4;
-	return size <= have && (size >= have / 2 || have <= 64);
+	return fits_small(size, have);
 }
 
 static void *resize(void *ptr, size_t size)
 {
-	size_t have;
+	size_t have = small_size(ptr);
 	void *p;
 
-	if (unlikely(!known(ptr)))
-		return foreign_realloc(ptr, size);
-	have = block_size(ptr, "realloc");
+	if (!have) {
+		if (unlikely(!known(ptr)))
+			return foreign_realloc(ptr, size);
+		have = block_size(ptr, "realloc");
+	}
 	if (have > SMALL_MAX && size > SMALL_MAX && window_owns(ptr) &&
 	    !page_entry(ptr)) {
 		p = large_realloc(ptr, size);
@@ -102,7 +119,8 @@ static void *resize(void *ptr, size_t size)
 	return p;
 }
 
-BM_EXPORT void *bm_realloc(void *ptr, size_t size)
+/* Apart, so that a small block which stays costs no stack. */
+static noinline void *realloc_other(void *ptr, size_t size)
 {
 	void *p;
 
@@ -120,6 +138,13 @@ BM_EXPORT void *bm_realloc(void *ptr, size_t size)
 	trace_unmute();
 	call_ends(TRACE_REALLOC, 0, size, ptr, p);
 	return p;
+}
+
+BM_EXPORT void *bm_realloc(void *ptr, size_t size)
+{
+	if (!watched() && fits_small(size, small_size(ptr)) && !conf.check)
+		return ptr;
+	return realloc_other(ptr, size);
 }
 ALSO(bm_realloc, realloc)
 
@@ -199,6 +224,10 @@ ALSO(bm_pvalloc, pvalloc)
 
 BM_EXPORT size_t bm_usable_size(const void *ptr)
 {
+	size_t small = small_size(ptr);
+
+	if (small)
+		return small;
 	if (!ptr)
 		return 0;
 	if (unlikely(!known(ptr)))

@@ -190,7 +190,7 @@ static void *aligned(size_t align, size_t size)
 	}
 	if (size <= SMALL_MAX && align <= SMALL_MAX) {
 		class = class_of(size ? size : 1);
-		while (class < NR_SMALL && class_bytes(class) % align)
+		while (class < NR_SMALL && class_bytes(class) & (align - 1))
 			class++;
 		if (class < NR_SMALL)
 			return seat.inside ? nested_alloc(size, align)
