@@ -22,14 +22,13 @@ enum {
 	/*
 	 * Smaller zones stay plain: a pageblock that was just begun is a
 	 * sixteenth of that. (With 8 MiB a row of 30 MiB took 9 % less time, but
-	 * heaps of 7 to 27 MiB up to 19 % more memory, 6 on the mean.) Large
-	 * blocks fill theirs at once, and are the first to gain. Where the
-	 * administrator wants huge pages everywhere it is less for all, and a
-	 * zone found nearly full is not probed again.
+	 * heaps of 7 to 27 MiB up to 19 % more memory, 6 on the mean.) Less for
+	 * large blocks, which gain most, and for all where the administrator
+	 * wants huge pages everywhere; then a zone found nearly full is not
+	 * probed again.
 	 */
 	MIN_BYTES = 32 << 20,
-	MIN_BYTES_MOVABLE = 8 << 20,
-	MIN_BYTES_ALWAYS = 16 << 20,
+	MIN_BYTES_LESS = 16 << 20,
 	PROBE_BYTES = 8 << 20,	/* enough pageblocks to judge by */
 };
 
@@ -64,11 +63,9 @@ static pfn_t block_pages(void)
 
 static size_t min_pages(const struct zone *zone)
 {
-	size_t bytes = zone->type == ZONE_MOVABLE ? MIN_BYTES_MOVABLE
-		       : topo.huge_always	  ? MIN_BYTES_ALWAYS
-						  : MIN_BYTES;
+	bool less = zone->type == ZONE_MOVABLE || topo.huge_always;
 
-	return bytes >> topo.page_shift;
+	return (less ? MIN_BYTES_LESS : MIN_BYTES) >> topo.page_shift;
 }
 
 static void advise(pfn_t from, pfn_t to, bool huge)
@@ -143,8 +140,8 @@ enum verdict { SPARSE, MEDIUM, FULL };
 
 /*
  * What huge pages would cost in [from, to), where all was faulted singly. A
- * zone that grows has holes, most of them where it grew last, which the next
- * blocks fill: they are not held against it while they are few.
+ * zone that grows has holes, which the next blocks fill: those of a twelfth are
+ * not held against it.
  */
 static enum verdict fullness(struct zone *zone, pfn_t from, pfn_t to)
 {
@@ -157,7 +154,7 @@ static enum verdict fullness(struct zone *zone, pfn_t from, pfn_t to)
 	holes = holes_locked(zone);
 	n = sample_locked(zone, from, to, sample);
 	unlock(&zone->lock, LOCK_ZONE);
-	if (!n || holes > used / 12 + block_pages())
+	if (zone->huge.to > zone->start && holes > used / 12 + block_pages())
 		return SPARSE;
 	for (unsigned i = 0; i < n; i++) {
 		long pages = os_resident(pfn_address(sample[i]), block_bytes);
@@ -167,10 +164,11 @@ static enum verdict fullness(struct zone *zone, pfn_t from, pfn_t to)
 		resident += (size_t)pages;
 	}
 	all = n * block_pages();
-	if (resident < all - all / 4)
+	if (!n || resident < all - all / 4)
 		return SPARSE;
-	return resident + holes < all - all / 12 && !topo.huge_always ? MEDIUM
-								      : FULL;
+	resident += min_u64(holes, used / 12) * all /
+		    (zone->present - zone->start);
+	return resident < all - all / 12 && !topo.huge_always ? MEDIUM : FULL;
 }
 
 /* All of the zone up to an end was found full. */
@@ -201,14 +199,13 @@ static void set_plain(struct zone *zone)
 
 /*
  * What a run may be if it is to be huge unseen: a quarter of what is in use;
- * or twice as long as runs that were seen full (arrays grow by doubling), if
- * that much is in use besides it. (Where the administrator wants huge pages
- * everywhere: as much as is in use.)
+ * or as long as runs that were seen full, if that much is in use besides it.
+ * (Where the administrator wants huge pages everywhere: as much as is in use.)
  */
 static bool may_be_huge(const struct zone *zone, size_t used, size_t run)
 {
 	return run <= max_u64(topo.huge_always ? used : used / 4,
-			      min_u64(READ_ONCE(zone->huge.proven) * 2, used));
+			      min_u64(READ_ONCE(zone->huge.proven), used));
 }
 
 void huge_init(struct zone *zone)
@@ -241,8 +238,8 @@ static size_t probe_pages(size_t size)
 }
 
 /*
- * As much as was measured may be added unseen; then comes a probe. What was
- * not full may only not be touched yet: a look costs less than a step of growth.
+ * As much as there is may be added unseen; then comes a probe. What was not
+ * full may only not be touched yet: a look costs less than a step of growth.
  */
 void huge_grown(struct zone *zone, pfn_t from, pfn_t to, size_t run)
 {

@@ -8,7 +8,7 @@
 #include "os/os.h"
 
 /* As many zones as there are tests, in place of two; one is not Movable. */
-enum { ZONES = 17, NORMAL = ZONES - 1 };
+enum { ZONES = 21, NORMAL = ZONES - 1 };
 
 static struct zone *zone;
 
@@ -69,7 +69,7 @@ static void test_small(void **state)
 	for (int i = 0; i < (large ? 7 : topo.huge_always ? 14 : 30); i++)
 		touch(take(MIB(1)), 1);
 	assert_int_equal(advised(), 0);
-	for (int i = 0; i < 10; i++)
+	for (size_t i = 0; i < 10 + 2 * (pageblock_bytes() >> 20); i++)
 		touch(take(MIB(1)), 1);
 	assert_int_equal(advised() > 0, huge_works());
 }
@@ -80,17 +80,19 @@ static void test_small(void **state)
  */
 static void test_dense(void **state)
 {
-	size_t plain = 0;
+	size_t plain = 0, seen = 0;
 
 	(void)state;
 	for (int i = 0; i < 256; i++) {
-		size_t was = advised(), present = zone->present - zone->start;
+		size_t was = advised();
+		size_t present = (zone->present - zone->start) << topo.page_shift;
 
 		touch(take(MIB(1)), 1);
 		assert_true(advised() >= was);
-		assert_true(topo.huge_always ||
-			    advised() <= (present << topo.page_shift) * 2);
-		plain += advised() < present << topo.page_shift;
+		if (was < present && advised() > was)
+			seen = present;
+		assert_true(topo.huge_always || advised() <= 2 * seen);
+		plain += advised() < present;
 	}
 	assert_true(advised() > MIB(200));
 	/* A sixteenth is a pageblock at least, and is measured when full. */
@@ -148,6 +150,81 @@ static void test_untouched(void **state)
 	for (int i = 0; i < 128; i++)
 		touch(take(MIB(1)), 1);
 	assert_true(advised() > MIB(256));
+}
+
+/* The rest of these tests counts in pageblocks of 2 MiB. */
+static int skip_larger(void **state)
+{
+	if (pageblock_bytes() > MIB(2) || topo.huge_always)
+		skip();
+	return skip_without(state);
+}
+
+/* What is not touched yet is looked at again soon. */
+static void test_again(void **state)
+{
+	struct page *late;
+	int more = 0;
+
+	(void)state;
+	for (int i = 0; i < 12; i++)
+		touch(take(MIB(1)), 1);
+	late = take(MIB(4));
+	touch(take(MIB(1)), 1);
+	assert_int_equal(advised(), 0);
+	touch(late, 1);
+	for (; !advised(); more++)
+		touch(take(MIB(1)), 1);
+	assert_in_range(more, 1, 3);
+}
+
+/* Blocks of which one page in so many is not touched. */
+static void take_unfilled(size_t npages, size_t align, size_t skipped)
+{
+	unsigned kind;
+
+	for (int i = 0; i < 64; i++) {
+		struct page *page = zone_alloc(zone, npages, align, &kind);
+
+		assert_non_null(page);
+		for (size_t n = 0; n < page->npages; n++)
+			if (n % skipped)
+				*(char *)pfn_address(pfn_of(page) + n) = 1;
+	}
+}
+
+/* An eighth of each block stays untouched: huge pages would be a seventh more. */
+static void test_medium(void **state)
+{
+	(void)state;
+	take_unfilled(MIB(1) >> topo.page_shift, 1, 8);
+	assert_int_equal(advised(), 0);
+}
+
+/* A sixteenth, and as much lies free between the blocks, for the next ones. */
+static void test_holes(void **state)
+{
+	size_t npages = MIB(1) >> topo.page_shift;
+
+	(void)state;
+	take_unfilled(npages - npages / 16, npages, 16);
+	assert_true(advised());
+}
+
+/* Longer than what was seen full, if by less than twice, and than a quarter. */
+static void test_longer(void **state)
+{
+	struct page *page;
+
+	(void)state;
+	for (int i = 0; i < 64; i++)
+		touch(take(MIB(1)), 1);
+	touch(take(MIB(24)), 1);
+	for (int i = 0; i < 64 && !zone->huge.proven; i++)
+		touch(take(MIB(1)), 1);
+	assert_int_equal(zone->huge.proven, MIB(24) >> topo.page_shift);
+	page = take(MIB(44));
+	assert_true(pfn_of(page) >= zone->huge.to);
 }
 
 /*
@@ -451,6 +528,10 @@ int main(void)
 		cmocka_unit_test_setup(test_look, skip_without),
 		cmocka_unit_test_setup(test_keeps, skip_without),
 		cmocka_unit_test_setup(test_strayed, skip_without),
+		cmocka_unit_test_setup(test_again, skip_larger),
+		cmocka_unit_test_setup(test_medium, skip_larger),
+		cmocka_unit_test_setup(test_holes, skip_larger),
+		cmocka_unit_test_setup(test_longer, skip_larger),
 	};
 
 	t_start("unit/huge", 120);
