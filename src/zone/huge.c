@@ -8,7 +8,8 @@
  * a block is touched. But it can be seen afterwards, and what a program did
  * with its last blocks it goes on doing: so memory is plain at first, the
  * kernel is asked now and then how full its pageblocks are (mincore), and
- * huge pages are asked for where they would have cost at most a twelfth more.
+ * huge pages are asked for where they would have cost at most a twelfth more,
+ * holes that the next blocks fill aside.
  */
 #include "zone/huge.h"
 
@@ -124,8 +125,8 @@ static unsigned sample_locked(const struct zone *zone, pfn_t from, pfn_t to,
 }
 
 /*
- * Free pages that were never touched, in pageblocks that are in use in part:
- * huge pages would make, or have made, them resident.
+ * Free pages without memory, in pageblocks that are in use in part: huge pages
+ * would make, or have made, them resident.
  */
 static size_t holes_locked(const struct zone *zone)
 {
@@ -140,8 +141,8 @@ enum verdict { SPARSE, MEDIUM, FULL };
 
 /*
  * What huge pages would cost in [from, to), where all was faulted singly. A
- * zone that grows has holes, which the next blocks fill: those of a twelfth are
- * not held against it.
+ * zone that grows has holes, which the next blocks fill: up to a twelfth is not
+ * held against it. (Holes of huge pages are resident, and counted so.)
  */
 static enum verdict fullness(struct zone *zone, pfn_t from, pfn_t to)
 {
@@ -166,8 +167,9 @@ static enum verdict fullness(struct zone *zone, pfn_t from, pfn_t to)
 	all = n * block_pages();
 	if (!n || resident < all - all / 4)
 		return SPARSE;
-	resident += min_u64(holes, used / 12) * all /
-		    (zone->present - zone->start);
+	if (from >= zone->huge.to)
+		resident += min_u64(holes, used / 12) * all /
+			    (zone->present - zone->start);
 	return resident < all - all / 12 && !topo.huge_always ? MEDIUM : FULL;
 }
 

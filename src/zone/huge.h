@@ -30,7 +30,7 @@ struct zone_huge {
 	pfn_t look_at;		/* (G) growth from here on looks first */
 	size_t proven;		/* (G) longest run when all was found full */
 	size_t longest;		/* (A) longest run since then */
-	uint64_t purged;	/* (G) the zone's purged_pages at the last look */
+	uint64_t purged;	/* (G) purged_pages at the last look, and 1; or 0 */
 	uint32_t advised;	/* (G) how often plain memory became huge */
 	uint32_t given_up;	/* (G) and the other way */
 };
