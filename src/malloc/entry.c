@@ -47,12 +47,11 @@ ALSO(bm_calloc, calloc)
 /* What an object of a small class holds; 0: p is something else. */
 static always_inline size_t small_size(const void *p)
 {
-	size_t unit = ((uintptr_t)p - window.base) >> UNIT_SHIFT;
 	unsigned class;
 
-	if (unlikely(unit >= window.nr_units))
+	if (unlikely(!window_owns(p)))
 		return 0;
-	class = window.map[unit] & CLASS_MASK;
+	class = *map_entry(p) & CLASS_MASK;
 	return likely(class < NR_SMALL) ? class_bytes(class) : 0;
 }
 
