@@ -35,7 +35,7 @@ WINDOW_TESTS =
 WHOLE_TESTS =
 CMOCKA_TESTS = tests/api/malloc tests/api/calloc tests/api/realloc tests/api/middle \
 	tests/api/aligned tests/api/control \
-	tests/api/pages tests/api/cache tests/api/pool tests/api/vmalloc \
+	tests/api/pages tests/api/cache tests/api/classes tests/api/pool tests/api/vmalloc \
 	tests/api/kmalloc tests/api/heap tests/api/hooks tests/api/events
 STRESS_TESTS = tests/stress/model tests/stress/pipeline tests/stress/threads \
 	tests/stress/stops
@@ -150,6 +150,8 @@ tests_api_control_CFLAGS = $(TEST_CFLAGS)
 tests_api_control_LDADD = $(CMOCKA_API_LIBS)
 tests_api_pages_CFLAGS = $(TEST_CFLAGS)
 tests_api_pages_LDADD = $(CMOCKA_API_LIBS)
+tests_api_classes_CFLAGS = $(TEST_CFLAGS)
+tests_api_classes_LDADD = $(CMOCKA_API_LIBS)
 tests_api_cache_CFLAGS = $(TEST_CFLAGS)
 tests_api_cache_LDADD = $(CMOCKA_API_LIBS)
 tests_api_pool_CFLAGS = $(TEST_CFLAGS)
