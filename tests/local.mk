@@ -70,13 +70,16 @@ TEST_FILES = tests/unit/unit.h tests/mmap/tree.h tests/lib/t.h tests/lib/t_names
 	tests/api/operators.cpp tests/api/module.cpp tests/api/module_host.c \
 	$(MISUSE_FILES) $(NUMA_FILES)
 MISUSE_FILES = tests/misuse/misuse.h \
+	tests/misuse/cache_classless.c \
 	tests/misuse/cache_destroyed.c \
 	tests/misuse/cache_double_free.c \
 	tests/misuse/cache_double_free_later.c \
+	tests/misuse/cache_free_twice.c \
 	tests/misuse/cache_live.c \
 	tests/misuse/cache_misaligned.c \
 	tests/misuse/cache_none.c \
 	tests/misuse/cache_other.c \
+	tests/misuse/cache_other_classless.c \
 	tests/misuse/conf_bad_value.c \
 	tests/misuse/conf_bad_values.c \
 	tests/misuse/conf_noise.c \

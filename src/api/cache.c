@@ -26,7 +26,7 @@ static struct bm_cache *new_cache(void)
 				sizeof(struct bm_cache) +
 					topo.nodes * sizeof(struct cache_node) +
 					percpu.nr_slots *
-						sizeof(struct magazine),
+						sizeof(struct named_slot),
 				1, NULL);
 }
 
@@ -52,10 +52,9 @@ BM_EXPORT struct bm_cache *bm_cache_create(const char *name, size_t size,
 	memcpy(cache->name, name,
 	       min_u64(strlen(name), sizeof(cache->name) - 1));
 	cache->cache.ctor = ctor;
-	cache->cache.per_node = flags & BM_CACHE_PER_NODE;
 	cache->cache.first_node = cache->nodes;
 	cache->cache.node_stride = sizeof(struct cache_node);
-	cache->cache.magazines = (struct magazine *)&cache->nodes[topo.nodes];
+	cache->cache.slots = (struct named_slot *)&cache->nodes[topo.nodes];
 	slot = api_enter(&nr);
 	if (!slot)
 		return NULL;
@@ -105,12 +104,24 @@ static size_t take(struct bm_cache *cache, unsigned gfp, int nid, size_t n,
 	return got;
 }
 
-static void *alloc(struct bm_cache *cache, unsigned gfp, int nid)
+/* What the sheaf has needs no slow path; a node of its own does. */
+static void *pop_object(struct bm_cache *cache, unsigned gfp, int nid)
+{
+	void *p = NULL;
+
+	if (topo.nodes == 1 || (nid == NID_ANY && !(gfp & GFP_THISNODE)))
+		p = rseq_pop(cache->cache.class);
+	if (p)
+		dress(cache, p, gfp, false);
+	return p;
+}
+
+static noinline void *alloc_slow(struct bm_cache *cache, unsigned gfp, int nid)
 {
 	unsigned home = 0;
 	void *p;
 
-	if (nid == NID_NONE || !api_gfp(gfp) || api_nested())
+	if (api_nested())
 		return NULL;
 	while (unlikely(!take(cache, gfp, nid, 1, &p, &home)))
 		if (!mm_again(gfp, cache->cache.size))
@@ -122,9 +133,24 @@ static void *alloc(struct bm_cache *cache, unsigned gfp, int nid)
 	return NULL;
 }
 
+static void *alloc(struct bm_cache *cache, unsigned gfp, int nid)
+{
+	void *p;
+
+	if (nid == NID_NONE || !api_gfp(gfp))
+		return NULL;
+	p = pop_object(cache, gfp, nid);
+	return p ? p : alloc_slow(cache, gfp, nid);
+}
+
 BM_EXPORT void *bm_cache_alloc(struct bm_cache *cache, unsigned gfp)
 {
-	return alloc(cache, gfp, NID_ANY);
+	void *p;
+
+	if (unlikely(gfp != GFP_NORMAL))
+		return alloc(cache, gfp, NID_ANY);
+	p = rseq_pop(cache->cache.class);
+	return likely(p) ? p : alloc_slow(cache, GFP_NORMAL, NID_ANY);
 }
 
 BM_EXPORT void *bm_cache_alloc_node(struct bm_cache *cache, unsigned gfp,
@@ -142,6 +168,11 @@ BM_EXPORT size_t bm_cache_alloc_bulk(struct bm_cache *cache, unsigned gfp,
 	if (!api_gfp(gfp) || api_nested())
 		return 0;
 	while (got < n) {
+		objects[got] = pop_object(cache, gfp, NID_ANY);
+		if (objects[got]) {
+			got++;
+			continue;
+		}
 		more = take(cache, gfp, NID_ANY, n - got, objects + got,
 			    &home);
 		got += more;
@@ -154,27 +185,37 @@ BM_EXPORT size_t bm_cache_alloc_bulk(struct bm_cache *cache, unsigned gfp,
 	return n;
 }
 
-/* Ends the process unless p is memory of the cache. */
-static void check(const struct bm_cache *cache, const void *p)
+static cold void refuse(const struct bm_cache *cache, const void *p)
 {
-	const struct cache *owner;
-
 	api_start();
 	if (!is_named(p))
 		fatal("invalid free of %p: not an object of cache '%s'", p,
 		      cache->name);
-	owner = cache_of(p);
-	if (owner != &cache->cache)
-		fatal("invalid free of %p: object of cache '%s', not '%s'", p,
-		      owner->name, cache->name);
+	fatal("invalid free of %p: object of cache '%s', not '%s'", p,
+	      cache_of(p)->name, cache->name);
+}
+
+/*
+ * The map entry of an object of the cache; anything else ends the process. A
+ * class is one cache's, but for the one of those that have none.
+ */
+static always_inline unsigned check(const struct bm_cache *cache, const void *p)
+{
+	unsigned entry = likely(window_owns(p)) ? *map_entry(p) : 0;
+
+	if (unlikely((entry & CLASS_MASK) != cache->cache.class) ||
+	    unlikely(cache->cache.class == CLASS_NAMED &&
+		     cache_of(p) != &cache->cache))
+		refuse(cache, p);
+	return entry;
 }
 
 BM_EXPORT void bm_cache_free(struct bm_cache *cache, void *object)
 {
-	if (!object)
+	if (unlikely(!object))
 		return;
-	check(cache, object);
-	free_slow(object);
+	if (unlikely(!rseq_push(object, check(cache, object))))
+		free_slow(object);
 }
 
 BM_EXPORT void bm_cache_free_bulk(struct bm_cache *cache, size_t n,
@@ -183,16 +224,22 @@ BM_EXPORT void bm_cache_free_bulk(struct bm_cache *cache, size_t n,
 	while (n) {
 		size_t some = min_u64(n, BULK);
 		uint32_t nr;
-		struct slot *slot;
+		struct slot *slot = NULL;
 
 		for (size_t i = 0; i < some; i++)
 			check(cache, objects[i]);
-		slot = seat.inside ? NULL : api_enter(&nr);
-		for (size_t i = 0; i < some; i++)
+		for (size_t i = 0; i < some; i++) {
+			unsigned entry = *map_entry(objects[i]);
+
+			if (rseq_push(objects[i], entry))
+				continue;
+			if (!slot && !seat.inside)
+				slot = api_enter(&nr);
 			if (slot)
-				named_free(objects[i], slot, nr);
+				named_free(objects[i], entry, slot, nr);
 			else
 				free_slow(objects[i]);
+		}
 		if (slot)
 			mm_leave_slot(slot);
 		objects += some;
@@ -205,15 +252,17 @@ BM_EXPORT size_t bm_cache_size(const struct bm_cache *cache)
 	return cache->cache.size;
 }
 
-/* All slots stand still: their magazines are emptied too. */
+/* All slots stand still: their sheaves are emptied too. */
 BM_EXPORT size_t bm_cache_shrink(struct bm_cache *cache)
 {
 	size_t before;
+	bool rows;
 
 	if (!mm_enter())
 		return 0;
-	percpu_stop();
-	named_flush(&cache->cache, NULL);
+	rows = percpu_stop();
+	if (cache->cache.class != CLASS_NAMED)
+		sheaves_drain_cache(&cache->cache, NULL, rows);
 	before = cache_count(&cache->cache).slabs;
 	cache_shrink(&cache->cache, NULL);
 	before -= cache_count(&cache->cache).slabs;
@@ -232,8 +281,9 @@ static void report(const struct bm_cache *cache, void **live, size_t n)
 }
 
 /*
- * Nobody uses the cache any more, so its magazines may be emptied without the
- * locks of their slots. With live objects it stays as it is.
+ * Nobody uses the cache any more, so its sheaves may be taken from other CPUs'
+ * rows without a fence, and from their slots without the locks. With live
+ * objects it stays as it is.
  */
 BM_EXPORT int bm_cache_destroy(struct bm_cache *cache)
 {
@@ -250,12 +300,13 @@ BM_EXPORT int bm_cache_destroy(struct bm_cache *cache)
 		return -1;
 	known = named_known(&cache->cache);
 	if (known) {
-		named_flush(&cache->cache, &slot->pcp);
+		if (cache->cache.class != CLASS_NAMED)
+			sheaves_drain_cache(&cache->cache, &slot->pcp, true);
 		n = cache_live(&cache->cache, live, SHOWN);
 	}
 	if (known && !n) {
-		named_exit(&cache->cache);
 		cache_release(&cache->cache, &slot->pcp);
+		named_exit(&cache->cache);
 	}
 	mm_leave_slot(slot);
 	if (!known)

@@ -12,7 +12,7 @@
 struct bm_cache {
 	struct cache cache;
 	char name[32];
-	struct cache_node nodes[];	/* and behind them a magazine a slot */
+	struct cache_node nodes[];	/* and behind them the cache's slots */
 };
 
 static inline bool cache_has_ctor(const struct bm_cache *cache)

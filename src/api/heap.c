@@ -101,8 +101,8 @@ BM_EXPORT void bm_heap_destroy(struct bm_heap *heap)
 			fatal("heap %p destroyed in a signal handler",
 			      (void *)heap);
 		for (unsigned class = 1; class < NR_SMALL; class++) {
-			named_exit(&heap->caches[class]);
 			cache_release(&heap->caches[class], &slot->pcp);
+			named_exit(&heap->caches[class]);
 		}
 		large_free_group(&heap->group, slot);
 		mm_leave_slot(slot);

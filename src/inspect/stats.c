@@ -63,8 +63,7 @@ void stats_take(struct bm_stats *s)
 		return;
 	if (percpu_switch.started) {
 		percpu_stop();
-		s->cached_bytes = sheaves_cached_bytes() +
-				  named_cached_bytes();
+		s->cached_bytes = sheaves_cached_bytes();
 		add_slots(s);
 		for (unsigned class = 1; class < NR_CLASSES; class++)
 			add_cache(&caches[class], s);

@@ -296,8 +296,7 @@ static void print_zoneinfo(struct text *t)
 }
 
 /* One line, as /proc/slabinfo has it; batch and shared are its tunables. */
-static void print_slabs(struct text *t, const struct named_row *row,
-			unsigned batch, unsigned shared)
+static void print_slabs(struct text *t, const struct named_row *row)
 {
 	uint32_t slabs = row->count.slabs;
 
@@ -305,8 +304,8 @@ static void print_slabs(struct text *t, const struct named_row *row,
 		 "%-17s %6zu %6zu %6u %4u %4u : tunables %4u %4u %4u "
 		 ": slabdata %6u %6u %6u\n",
 		 row->name, row->count.out, (size_t)slabs * row->objects,
-		 row->size, row->objects, 1u << row->order, row->magazine,
-		 batch, shared,
+		 row->size, row->objects, 1u << row->order, row->sheaf,
+		 row->sheaf, row->barn,
 		 slabs - (uint32_t)min_u64(slabs, row->count.empty), slabs, 0u);
 }
 
@@ -322,8 +321,9 @@ static void print_named(struct text *t)
 			mm_leave_slot(slot);
 		if (!more)
 			return;
-		if (row.count.slabs || row.magazine)
-			print_slabs(t, &row, row.magazine / 2, 0);
+		/* A heap has many that are never used. */
+		if (row.count.slabs || row.sheaf)
+			print_slabs(t, &row);
 	}
 }
 
@@ -339,7 +339,8 @@ static void print_slabinfo(struct text *t)
 		struct named_row row = {
 			.size = cache->size,
 			.objects = cache->objects,
-			.magazine = cache->max_sheaf,
+			.sheaf = cache->max_sheaf,
+			.barn = cache->max_barn,
 			.order = cache->order,
 			.count = cache_count(cache),
 		};
@@ -347,7 +348,7 @@ static void print_slabinfo(struct text *t)
 
 		text_init(&name, row.name, sizeof(row.name) - 1, -1);
 		text_add(&name, "kmalloc-%u", cache->size);
-		print_slabs(t, &row, cache->max_sheaf, cache->max_barn);
+		print_slabs(t, &row);
 	}
 	print_named(t);
 }

@@ -92,6 +92,8 @@ static void child(void)
 	state.vforks = 0;
 	idle_child();
 	percpu_child(state.at_rest);
+	if (!state.at_rest)
+		named_child();
 	percpu_start(mm_diverted());
 	mm_leave();
 }

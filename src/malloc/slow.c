@@ -266,12 +266,12 @@ void *malloc_on(unsigned nid, size_t size)
 	return p;
 }
 
-static void free_named(void *p)
+static void free_named(void *p, unsigned entry)
 {
 	uint32_t nr;
 	struct slot *slot = slot_enter(&nr);
 
-	named_free(p, slot, nr);
+	named_free(p, entry, slot, nr);
 	slot_exit(slot);
 }
 
@@ -310,7 +310,7 @@ void free_slow(void *p)
 		unsigned entry = page_entry(p);
 
 		if (unlikely(entry_is_named(entry)))
-			free_named(p);
+			free_named(p, entry);
 		else if (entry)
 			free_small(p, entry);
 		else

@@ -19,7 +19,8 @@
 enum {
 	NR_SMALL = 46,		/* 1..45, to SMALL_MAX */
 	NR_CLASSES = 54,	/* 46..53 are middle ones, to MIDDLE_MAX */
-	CLASS_NAMED = 127,	/* a slab of a cache of its own (slab/named.h) */
+	/* NR_CLASSES to 126 are a named cache's each, while it lives; */
+	CLASS_NAMED = 127,	/* all others' (slab/named.h) */
 	CLASS_MASK = 127,	/* of a map entry: its CLASS_BITS */
 	SMALL_MAX = 32768,
 	MIDDLE_MAX = 131072,

@@ -4,22 +4,39 @@
 #include <string.h>
 
 #include "base/print.h"
+#include "slab/sheaf.h"
 
 static struct {
 	struct lock lock;
 	struct list caches;	/* (R) */
 } registry;
 
+/* One that nobody has, for a cache that can have one. */
+static unsigned free_class(const struct cache *cache)
+{
+	unsigned class = NR_CLASSES;
+
+	if (!cache->slots ||
+	    (percpu.home_mode == PERCPU_RSEQ && !percpu.can_fence))
+		return CLASS_NAMED;
+	while (class < CLASS_NAMED && cache_of_class(class))
+		class++;
+	return class;
+}
+
 void named_init(struct cache *cache, const char *name, size_t size)
 {
+	unsigned class;
+
 	cache_init_geometry(cache, size);
-	cache->class = CLASS_NAMED;
-	cache->max_sheaf = (uint8_t)min_u64(
-		MAGAZINE_OBJECTS, max_u64(2, MAGAZINE_BUDGET / size));
 	cache->name = name;
 	for (unsigned nid = 0; nid < topo.nodes; nid++)
 		cache_node(cache, nid)->keeps_full = true;
 	lock(&registry.lock, LOCK_LIST);
+	class = free_class(cache);
+	cache->class = (uint8_t)class;
+	if (class != CLASS_NAMED)
+		store_release(&named_caches[class - NR_CLASSES], cache);
 	list_add_tail(&cache->named, &registry.caches);
 	unlock(&registry.lock, LOCK_LIST);
 }
@@ -28,6 +45,8 @@ void named_exit(struct cache *cache)
 {
 	lock(&registry.lock, LOCK_LIST);
 	list_del(&cache->named);
+	if (cache->class != CLASS_NAMED)
+		WRITE_ONCE(named_caches[cache->class - NR_CLASSES], NULL);
 	unlock(&registry.lock, LOCK_LIST);
 }
 
@@ -56,93 +75,54 @@ void named_each(void (*fn)(struct cache *cache, void *arg), void *arg)
 		fn(container_of(l, struct cache, named), arg);
 }
 
-/* NULL: every call goes to a slab. */
-static struct magazine *magazine_of(const struct cache *cache, uint32_t nr)
+static void *take_from_sheaf(struct cache *cache, struct slot *slot,
+			     uint32_t nr, bool *fresh)
 {
-	return cache->magazines && percpu.mode != PERCPU_DIRECT
-		       ? &cache->magazines[nr]
-		       : NULL;
-}
+	for (bool again = false;; again = true) {
+		void *p = rseq_pop(cache->class);
+		enum sheaf_result r;
 
-/* Half a magazine of objects that were out before; a fresh one is kept apart. */
-static void *refill(struct cache *cache, struct slot *slot,
-		    struct magazine *magazine, bool *fresh)
-{
-	unsigned want = cache->max_sheaf / 2u, owner = owner_of(slot->node, 0);
-	void *p = NULL;
-
-	if (!cache->ctor) {
-		magazine->nr = slab_take(cache, owner, &slot->pcp,
-					 magazine->objects, want, NULL);
-		return magazine->nr ? magazine->objects[--magazine->nr] : NULL;
+		if (p)
+			return p;
+		r = cache_alloc(cache, slot, nr, again, &p, fresh);
+		if (r != SHEAF_RETRY)
+			return r == SHEAF_DONE ? p : NULL;
 	}
-	while (magazine->nr < want && !*fresh &&
-	       slab_take(cache, owner, &slot->pcp, &p, 1, fresh))
-		magazine->objects[magazine->nr++] = p;
-	return magazine->nr ? magazine->objects[--magazine->nr] : NULL;
 }
 
 void *named_alloc(struct cache *cache, struct slot *slot, uint32_t nr, int nid,
 		  bool *fresh)
 {
 	unsigned from = nid == NID_ANY ? slot->node : (unsigned)nid;
-	bool own = nid == NID_ANY || topo.nodes == 1 ||
-		   (cache->per_node && from == slot->node);
-	struct magazine *magazine = own ? magazine_of(cache, nr) : NULL;
 	void *p;
 
 	*fresh = false;
-	if (likely(magazine)) {
-		if (likely(magazine->nr))
-			return magazine->objects[--magazine->nr];
-		return refill(cache, slot, magazine, fresh);
-	}
-	if (!slab_take(cache, owner_of(from, 0), &slot->pcp, &p, 1, fresh))
-		return NULL;
-	*fresh = *fresh && cache->ctor;
-	return p;
+	if (!cache->ctor)
+		fresh = NULL;
+	if (cache->class != CLASS_NAMED && from == slot->node)
+		return take_from_sheaf(cache, slot, nr, fresh);
+	return slab_take(cache, owner_of(from, nr), &slot->pcp, &p, 1, fresh)
+		       ? p
+		       : NULL;
 }
 
-void named_free(void *p, struct slot *slot, uint32_t nr)
+void named_free(void *p, unsigned entry, struct slot *slot, uint32_t nr)
 {
-	struct cache *cache = cache_of(p);
-	struct magazine *magazine = magazine_of(cache, nr);
-	unsigned half = cache->max_sheaf / 2u;
+	bool again = false;
 
-	slab_check(cache, p);
-	if (unlikely(!magazine) ||
-	    (cache->per_node && page_node(slab_of(p)) != slot->node)) {
-		slab_put(cache, &slot->pcp, &p, 1);
+	if ((entry & CLASS_MASK) == CLASS_NAMED) {
+		slab_put(cache_of(p), &slot->pcp, &p, 1);
 		return;
 	}
-	if (magazine->nr && magazine->objects[magazine->nr - 1] == p)
-		fatal("double free of %p (cache '%s')", p, cache->name);
-	/* Those at the bottom have waited longest. */
-	if (unlikely(magazine->nr == cache->max_sheaf)) {
-		slab_put(cache, &slot->pcp, magazine->objects, half);
-		magazine->nr -= half;
-		memmove(magazine->objects, magazine->objects + half,
-			magazine->nr * sizeof(p));
-	}
-	magazine->objects[magazine->nr++] = p;
-}
-
-void named_flush(struct cache *cache, struct pcp *pcp)
-{
-	for (uint32_t i = 0; cache->magazines && i < percpu.max_active; i++) {
-		struct magazine *magazine = &cache->magazines[i];
-
-		if (magazine->nr)
-			slab_put(cache, pcp, magazine->objects, magazine->nr);
-		magazine->nr = 0;
-	}
+	while (cache_free(p, entry, slot, nr, again) == SHEAF_RETRY &&
+	       !rseq_push(p, entry))
+		again = true;
 }
 
 static void shrink(struct cache *cache, void *arg)
 {
 	size_t *most = arg;
 
-	named_flush(cache, NULL);
 	cache_shrink(cache, NULL);
 	for (unsigned nid = 0; nid < topo.nodes && *most; nid++)
 		*most -= min_u64(*most, cache_thin(cache, nid, THIN_ALL, *most));
@@ -156,20 +136,39 @@ void named_shrink(void)
 	named_each(shrink, &most);
 }
 
-/* Magazines were copied at any moment: they are left alone. */
+static void forget_spares(struct cache *cache, void *arg)
+{
+	(void)arg;
+	for (uint32_t i = 0; i < percpu.max_active; i++)
+		cache->slots[i].class.spare = 0;
+}
+
+static void each_with_class(void (*fn)(struct cache *cache, void *arg))
+{
+	for (unsigned class = NR_CLASSES; class < CLASS_NAMED; class++)
+		if (cache_of_class(class))
+			fn(cache_of_class(class), NULL);
+}
+
+void named_child(void)
+{
+	each_with_class(forget_spares);
+}
+
 static void recover(struct cache *cache, void *arg)
 {
 	(void)arg;
 	cache_recover(cache);
-	for (uint32_t i = 0; cache->magazines && i < percpu.max_active; i++)
-		cache->magazines[i].nr = 0;
 }
 
+/* The table is right at any moment, the list only outside of its lock. */
 void named_recover(void)
 {
 	if (registry.lock.word)
 		memset(&registry, 0, sizeof(registry));
 	named_each(recover, NULL);
+	each_with_class(recover);
+	each_with_class(forget_spares);
 }
 
 bool named_row(unsigned i, struct named_row *row)
@@ -181,30 +180,18 @@ bool named_row(unsigned i, struct named_row *row)
 		i--;
 	if (l != &registry.caches) {
 		struct cache *cache = container_of(l, struct cache, named);
+		bool sheaves = cache->class != CLASS_NAMED;
 
 		memset(row, 0, sizeof(*row));
 		memcpy(row->name, cache->name,
 		       min_u64(strlen(cache->name), sizeof(row->name) - 1));
 		row->size = cache->size;
 		row->objects = cache->objects;
-		row->magazine = cache->magazines ? cache->max_sheaf : 0;
+		row->sheaf = sheaves ? cache->max_sheaf : 0;
+		row->barn = sheaves ? cache->max_barn : 0;
 		row->order = cache->order;
 		row->count = cache_count(cache);
 	}
 	unlock(&registry.lock, LOCK_LIST);
 	return l != &registry.caches;
-}
-
-static void add_bytes(struct cache *cache, void *arg)
-{
-	for (uint32_t i = 0; cache->magazines && i < percpu.max_active; i++)
-		*(size_t *)arg += (size_t)cache->magazines[i].nr * cache->size;
-}
-
-size_t named_cached_bytes(void)
-{
-	size_t bytes = 0;
-
-	named_each(add_bytes, &bytes);
-	return bytes;
 }

@@ -97,6 +97,7 @@ static cold bool activate(uint32_t nr)
 	hi = align_up((uintptr_t)(slot + 1), page);
 	if (!os_commit((void *)lo, hi - lo))
 		return false;
+	slot->nr = nr;
 	slot->node = node_of_slot(nr);
 	slot->pcp.nid = slot->node;
 	*slot_owner_word(nr) = owner_of(slot->node, nr) << CLASS_BITS;
@@ -339,7 +340,8 @@ void percpu_child(bool keep_rows)
 		if (keep_rows)
 			continue;
 		memset(slot_row(i, 0), 0, (size_t)1 << ROWS_SHIFT);
-		memset(slot->spare, 0, sizeof(slot->spare));
+		for (unsigned class = 1; class < NR_CLASSES; class++)
+			slot->classes[class].spare = 0;
 		memset(&slot->pcp, 0, sizeof(slot->pcp));
 		slot->pcp.nid = slot->node;
 	}

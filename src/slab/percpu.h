@@ -39,17 +39,28 @@ struct pace {
 	uint64_t since;		/* when this one began */
 };
 
+/* What a slot knows of a class, beside its rows. All (S). */
+struct slot_class {
+	uint32_t spare;		/* top of a second sheaf, or 0 */
+	uint8_t want;		/* capacity of the next sheaf */
+	uint8_t want_far;	/* the same, strangers' objects */
+	uint8_t gone;	/* objects that went home for want of room, and not back */
+	uint8_t freed : 1;	/* the last slow call was a free */
+	uint8_t stale : 1;	/* calloc's last one was not fresh */
+};
+
+/* The same of a named cache, beside other slots' that are written meanwhile. */
+struct named_slot {
+	struct slot_class class;
+} aligned_to(64);
+
 struct slot {
 	struct lock lock;
 	uint32_t active;	/* (A) its memory is committed */
 	uint32_t node;		/* (C) once active: whose memory it caches */
-	uint32_t spare[NR_CLASSES];	/* (S) top of a second sheaf, or 0 */
-	uint8_t want[NR_CLASSES];	/* (S) capacity of the next sheaf */
-	uint8_t want_far[NR_CLASSES];	/* (S) the same, strangers' objects */
-	uint8_t freed[NR_CLASSES];	/* (S) the last slow call was a free */
-	uint8_t stale[NR_CLASSES];	/* (S) calloc's last one was not fresh */
-	/* (S) Objects that went home for want of room, and not back since. */
-	uint8_t gone[NR_CLASSES];
+	uint32_t nr;		/* (C) once active */
+	/* Those of named caches lie with these: most processes have none. */
+	struct slot_class classes[NR_CLASSES];
 	struct pcp pcp;			/* (S) */
 	struct pace changes;		/* (S) of sheaves */
 	struct pace returns;		/* (S) of objects that had gone home */

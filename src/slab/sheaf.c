@@ -59,6 +59,13 @@ static bool sheaf_full(uint32_t top)
 	return !(top & (SHEAF_BYTES - 1));
 }
 
+/* What the slot knows of a cache's class. */
+static struct slot_class *class_in(struct slot *slot, const struct cache *cache)
+{
+	return cache->slots ? &cache->slots[slot->nr].class
+			    : &slot->classes[cache->class];
+}
+
 /*
  * What all sheaves together may have room for: one sixteenth of what the zones
  * have handed out, 16 MiB at least. It is room, not memory: half of it is empty
@@ -169,7 +176,8 @@ static void sheaf_drop(uint32_t top)
 	struct sheaf *sheaf = sheaf_at(base);
 
 	__atomic_sub_fetch(&pool.claimed,
-			   (size_t)sheaf->capacity * caches[sheaf->class].size,
+			   (size_t)sheaf->capacity *
+				   cache_of_class(sheaf->class)->size,
 			   __ATOMIC_RELAXED);
 	pool_put(base);
 }
@@ -180,7 +188,7 @@ static void sheaf_empty(uint32_t top, struct pcp *pcp)
 	unsigned n = sheaf_count(top);
 
 	if (n)
-		slab_put(&caches[sheaf_of(top)->class], pcp,
+		slab_put(cache_of_class(sheaf_of(top)->class), pcp,
 			 place(sheaf_first(top)), n);
 	sheaf_drop(top);
 }
@@ -236,10 +244,10 @@ enum { HANDFUL = 4 };
  * and slot until sheaves have grown: a second one and one for strangers' cost
  * more memory than time.
  */
-static bool has_one_sheaf(const struct cache *cache, const struct slot *slot)
+static bool has_one_sheaf(const struct cache *cache,
+			  const struct slot_class *class)
 {
-	return cache->max_sheaf <= HANDFUL &&
-	       slot->want[cache->class] <= HANDFUL;
+	return cache->max_sheaf <= HANDFUL && class->want <= HANDFUL;
 }
 
 /*
@@ -314,12 +322,13 @@ static unsigned first_want(const struct cache *cache)
 static unsigned grow_want(const struct cache *cache, struct slot *slot,
 			  bool own)
 {
-	uint8_t *want = &(own ? slot->want : slot->want_far)[cache->class];
+	struct slot_class *class = class_in(slot, cache);
+	uint8_t *want = own ? &class->want : &class->want_far;
 	bool busy = pace_is_fast(&slot->changes, CHANGES, CHANGES_NS);
 	unsigned most = cache->max_sheaf;
 
 	/* Strangers' large objects have sheaves only where the own have grown. */
-	if (!own && most <= HANDFUL && !has_one_sheaf(cache, slot))
+	if (!own && most <= HANDFUL && !has_one_sheaf(cache, class))
 		most = (unsigned)max_u64(most, cache->max_grown / 2);
 	if ((busy && *want < most) || !*want)
 		*want = (uint8_t)min_u64(most,
@@ -328,25 +337,31 @@ static unsigned grow_want(const struct cache *cache, struct slot *slot,
 }
 
 /* Objects went home for want of room. */
-static void note_gone(struct slot *slot, const struct cache *cache, unsigned n)
+static void note_gone(struct slot_class *class, unsigned n)
 {
-	uint8_t *gone = &slot->gone[cache->class];
+	class->gone = (uint8_t)min_u64(UINT8_MAX, class->gone + n);
+}
 
-	*gone = (uint8_t)min_u64(UINT8_MAX, *gone + n);
+/* Other named caches may be gone by now: each forgets its own. */
+static void forget_gone(struct slot *slot)
+{
+	for (unsigned class = 1; class < NR_CLASSES; class++)
+		slot->classes[class].gone = 0;
 }
 
 /* A sheaf of the slot's own objects is fetched from slabs. */
 static void note_return(const struct cache *cache, struct slot *slot)
 {
-	uint8_t *want = &slot->want[cache->class];
-	uint8_t *gone = &slot->gone[cache->class];
+	uint8_t *want = &class_in(slot, cache)->want;
+	uint8_t *gone = &class_in(slot, cache)->gone;
 	uint64_t now;
 
 	if (*gone < *want)
 		return;
 	now = os_now();
 	if (now - slot->gone_since > GONE_NS) {
-		memset(slot->gone, 0, sizeof(slot->gone));
+		forget_gone(slot);
+		*gone = 0;
 		slot->gone_since = now;
 		return;
 	}
@@ -425,12 +440,14 @@ static uint32_t borrow(const struct cache *cache, uint32_t nr, unsigned owner)
 
 /*
  * A sheaf with objects: the spare, one of the barn or of another's, or one
- * filled anew.
+ * filled anew. Of a cache with a constructor that may be one object, *fresh,
+ * which the caller hands out: none in a sheaf has yet to be constructed.
  */
 static uint32_t find_objects(struct cache *cache, struct slot *slot,
-			     uint32_t nr, unsigned owner)
+			     struct slot_class *class, unsigned owner,
+			     bool *fresh)
 {
-	uint32_t *spare = &slot->spare[cache->class], top = *spare;
+	uint32_t *spare = &class->spare, top = *spare;
 	unsigned want, n;
 
 	if (top && sheaf_count(top)) {
@@ -439,13 +456,13 @@ static uint32_t find_objects(struct cache *cache, struct slot *slot,
 	}
 	top = barn_take(cache, owner);
 	if (!top)
-		top = borrow(cache, nr, owner);
+		top = borrow(cache, slot->nr, owner);
 	if (top)
 		return top;
 	top = *spare;
 	*spare = 0;
 	note_return(cache, slot);
-	want = slot->want[cache->class];
+	want = class->want;
 	if (top && outgrown(top, want)) {
 		sheaf_drop(top);
 		top = 0;
@@ -455,7 +472,7 @@ static uint32_t find_objects(struct cache *cache, struct slot *slot,
 	if (!top)
 		return 0;
 	n = slab_take(cache, owner, &slot->pcp, place(top),
-		      sheaf_of(top)->capacity, NULL);
+		      sheaf_of(top)->capacity, cache->ctor ? fresh : NULL);
 	slot->refills++;
 	if (!n) {
 		sheaf_drop(top);
@@ -484,7 +501,8 @@ enum sheaf_result cache_alloc(struct cache *cache, struct slot *slot,
 {
 	unsigned owner = slot_owner(nr);
 	uint32_t *row = slot_row(nr, cache->class), top = READ_ONCE(*row), new;
-	uint32_t *spare = &slot->spare[cache->class];
+	struct slot_class *class = class_in(slot, cache);
+	uint32_t *spare = &class->spare;
 	struct held held;
 	unsigned want;
 	bool turned;
@@ -495,29 +513,30 @@ enum sheaf_result cache_alloc(struct cache *cache, struct slot *slot,
 		return take_one(cache, slot, owner, object, zeroed);
 	if (top && sheaf_count(top)) {
 		if (percpu.mode != PERCPU_LOCKED)
-			return again ? take_one(cache, slot, owner, object, NULL)
+			return again ? take_one(cache, slot, owner, object,
+						zeroed)
 				     : SHEAF_RETRY;
 		*object = *place(top - 8);
 		*row = top - 8;
 		return SHEAF_DONE;
 	}
-	if (zeroed && cache->size >= FRESH_MIN && !slot->stale[cache->class] &&
-	    !(*spare && sheaf_count(*spare)) &&
+	if (zeroed && cache->size >= FRESH_MIN && !cache->ctor &&
+	    !class->stale && !(*spare && sheaf_count(*spare)) &&
 	    !READ_ONCE(barn_of(cache, owner)->full)) {
 		enum sheaf_result result = take_one(cache, slot, owner, object,
 						    zeroed);
 
-		slot->stale[cache->class] = result == SHEAF_DONE && !*zeroed;
+		class->stale = result == SHEAF_DONE && !*zeroed;
 		return result;
 	}
-	slot->stale[cache->class] = 0;
+	class->stale = 0;
 	grow_want(cache, slot, true);
-	turned = slot->freed[cache->class] && *spare && sheaf_count(*spare);
-	slot->freed[cache->class] = 0;
-	new = find_objects(cache, slot, nr, owner);
+	turned = class->freed && *spare && sheaf_count(*spare);
+	class->freed = 0;
+	new = find_objects(cache, slot, class, owner, zeroed);
 	if (!new)
-		return take_one(cache, slot, owner, object, NULL);
-	want = slot->want[cache->class];
+		return take_one(cache, slot, owner, object, zeroed);
+	want = class->want;
 	if (turned && top)
 		new = hold_half(&held, new, top);
 	new -= 8;
@@ -528,7 +547,7 @@ enum sheaf_result cache_alloc(struct cache *cache, struct slot *slot,
 	}
 	if (held.nr)
 		*spare = put_held(&held, top);
-	else if (top && !*spare && !has_one_sheaf(cache, slot) &&
+	else if (top && !*spare && !has_one_sheaf(cache, class) &&
 		 !outgrown(top, want))
 		*spare = top;
 	else if (top)
@@ -550,7 +569,7 @@ static void bring_home(struct cache *cache, unsigned owner, struct slot *slot)
 /* A sheaf with room: the slot's own spare, or a new one. */
 static uint32_t find_room(struct cache *cache, struct slot *slot, bool own)
 {
-	uint32_t *spare = &slot->spare[cache->class], top = *spare;
+	uint32_t *spare = &class_in(slot, cache)->spare, top = *spare;
 	unsigned want = grow_want(cache, slot, own);
 
 	if (own && top && !sheaf_full(top)) {
@@ -572,11 +591,12 @@ static enum sheaf_result give_one(struct cache *cache, struct slot *slot,
 enum sheaf_result cache_free(void *p, unsigned entry, struct slot *slot,
 			     uint32_t nr, bool again)
 {
-	struct cache *cache = &caches[entry & CLASS_MASK];
+	struct cache *cache = cache_of_class(entry & CLASS_MASK);
+	struct slot_class *class = class_in(slot, cache);
 	unsigned index = row_of_entry(nr, entry);
 	unsigned owner = entry_owner(entry);
 	uint32_t *row = slot_row(nr, index), top = READ_ONCE(*row), new;
-	uint32_t *spare = &slot->spare[cache->class];
+	uint32_t *spare = &class->spare;
 	bool own = index < 1 << CLASS_BITS, few;
 
 	slot->slow_frees++;
@@ -588,7 +608,7 @@ enum sheaf_result cache_free(void *p, unsigned entry, struct slot *slot,
 	 */
 	if (top && *place(top - 8) == p && slot_swap(nr, row, top, top) &&
 	    READ_ONCE(*place(top - 8)) == p)
-		fatal("double free of %p (size class %u)", p, cache->size);
+		slab_refuse("double", cache, p);
 	if (top && !sheaf_full(top)) {
 		if (percpu.mode != PERCPU_LOCKED)
 			return again ? give_one(cache, slot, p) : SHEAF_RETRY;
@@ -596,18 +616,18 @@ enum sheaf_result cache_free(void *p, unsigned entry, struct slot *slot,
 		*row = top + 8;
 		return SHEAF_DONE;
 	}
-	if (!own && has_one_sheaf(cache, slot)) {
+	if (!own && has_one_sheaf(cache, class)) {
 		/* Of when there were more. */
 		if (top && slot_swap(nr, row, top, 0))
 			barn_give(cache, owner, top, slot);
-		note_gone(slot, cache, 1);
+		note_gone(class, 1);
 		return give_one(cache, slot, p);
 	}
-	slot->freed[cache->class] = own;
+	class->freed = own;
 	few = own && sparse(cache, owner);
 	if (few) {
-		slot->want[cache->class] = (uint8_t)min_u64(cache->max_sheaf,
-							    SPARSE_SHEAF / 2);
+		class->want = (uint8_t)min_u64(cache->max_sheaf,
+					       SPARSE_SHEAF / 2);
 		if (*spare)
 			barn_give(cache, owner, *spare, slot);
 		*spare = 0;
@@ -621,60 +641,84 @@ enum sheaf_result cache_free(void *p, unsigned entry, struct slot *slot,
 		barn_give(cache, owner, new + 8, slot);
 		return SHEAF_DONE;
 	}
-	if (top && own && !*spare && !few && !has_one_sheaf(cache, slot)) {
+	if (top && own && !*spare && !few && !has_one_sheaf(cache, class)) {
 		*spare = top;
 	} else if (top) {
 		unsigned n = sheaf_count(top);
 
 		slot->remote_sheaves += !own;
 		if (barn_give(cache, owner, top, slot) && own && !few)
-			note_gone(slot, cache, n);
+			note_gone(class, n);
 	}
 	return SHEAF_DONE;
 }
 
-/* Calls fn for every sheaf that is in a row, a spare or a barn, and takes it. */
-static void each_sheaf(void (*fn)(uint32_t top, void *arg), void *arg,
-		       bool in_slots, bool take)
+typedef void sheaf_fn(struct cache *cache, uint32_t top, void *arg);
+
+/* Calls fn for every sheaf of a chain. */
+static void each_of_chain(struct cache *cache, sheaf_fn *fn, void *arg,
+			  uint32_t top)
 {
-	unsigned rows = (1u << ROWS_SHIFT) / sizeof(uint32_t);
+	while (top) {
+		uint32_t next = sheaf_of(top)->link;
 
-	for (uint32_t nr = 0; in_slots && nr < percpu.max_active; nr++) {
-		struct slot *slot = &percpu.slots[nr];
-
-		if (!slot->active)
-			continue;
-		for (unsigned i = 0; i < rows + NR_CLASSES; i++) {
-			uint32_t *top = i < rows ? slot_row(nr, i)
-						 : &slot->spare[i - rows];
-
-			if (!*top)
-				continue;
-			fn(*top, arg);
-			if (take)
-				*top = 0;
-		}
+		fn(cache, top, arg);
+		top = next;
 	}
-	for (unsigned class = 1; class < NR_CLASSES; class++)
-		for (unsigned owner = 0; owner < topo.nodes << owner_hint_bits(); owner++) {
-			struct barn *barn = barn_of(&caches[class], owner);
-			uint32_t top = barn->full;
-
-			while (top) {
-				uint32_t next = sheaf_of(top)->link;
-
-				fn(top, arg);
-				top = next;
-			}
-			if (take)
-				barn->full = barn->nr = 0;
-		}
 }
 
-static void drain_one(uint32_t top, void *arg)
+/* Of one slot: in its rows, own and strangers', and its spare. */
+static void each_in_slot(struct cache *cache, sheaf_fn *fn, void *arg,
+			 struct slot *slot, bool take)
 {
-	(void)arg;
-	sheaf_empty(top, NULL);
+	/* An owner xor-ed with another is below the next power of two. */
+	unsigned groups = 1u << log2_ceil(topo.nodes << owner_hint_bits());
+
+	for (unsigned i = 0; i <= groups; i++) {
+		uint32_t *top = i == groups
+					? &class_in(slot, cache)->spare
+					: slot_row(slot->nr, i << CLASS_BITS |
+							     cache->class);
+
+		if (*top)
+			fn(cache, *top, arg);
+		if (*top && take)
+			*top = 0;
+	}
+}
+
+/* Calls fn for every sheaf of a cache, in a slot or a barn, and takes it. */
+static void each_of_cache(struct cache *cache, sheaf_fn *fn, void *arg,
+			  bool in_slots, bool take)
+{
+	unsigned owners = topo.nodes << owner_hint_bits();
+
+	for (uint32_t nr = 0; in_slots && nr < percpu.max_active; nr++)
+		if (percpu.slots[nr].active)
+			each_in_slot(cache, fn, arg, &percpu.slots[nr], take);
+	for (unsigned owner = 0; owner < owners; owner++) {
+		struct barn *barn = barn_of(cache, owner);
+
+		each_of_chain(cache, fn, arg, barn->full);
+		if (take)
+			barn->full = barn->nr = 0;
+	}
+}
+
+static void each_sheaf(sheaf_fn *fn, void *arg, bool in_slots, bool take)
+{
+	for (unsigned class = 1; class < CLASS_NAMED; class++) {
+		struct cache *cache = cache_of_class(class);
+
+		if (cache)
+			each_of_cache(cache, fn, arg, in_slots, take);
+	}
+}
+
+static void drain_one(struct cache *cache, uint32_t top, void *pcp)
+{
+	(void)cache;
+	sheaf_empty(top, pcp);
 }
 
 void sheaves_drain(bool rows)
@@ -682,10 +726,14 @@ void sheaves_drain(bool rows)
 	each_sheaf(drain_one, NULL, rows, true);
 }
 
-static void add_bytes(uint32_t top, void *arg)
+void sheaves_drain_cache(struct cache *cache, struct pcp *pcp, bool rows)
 {
-	*(size_t *)arg += (size_t)sheaf_count(top) *
-			  caches[sheaf_of(top)->class].size;
+	each_of_cache(cache, drain_one, pcp, rows, true);
+}
+
+static void add_bytes(struct cache *cache, uint32_t top, void *arg)
+{
+	*(size_t *)arg += (size_t)sheaf_count(top) * cache->size;
 }
 
 size_t sheaves_cached_bytes(void)

@@ -31,7 +31,8 @@ enum sheaf_result { SHEAF_DONE, SHEAF_RETRY, SHEAF_FAILED };
  * An object of the cache for the slot. SHEAF_RETRY: the slot's sheaf has some
  * by now, take the fast path; never where this is the second try (again).
  * *zeroed (when not NULL, for calloc): asks for memory that was never used,
- * and tells whether it is zero.
+ * and tells whether it is zero. Of a cache with a constructor, where it must
+ * not be NULL: the object was never out, and has yet to be constructed.
  */
 enum sheaf_result cache_alloc(struct cache *cache, struct slot *slot,
 			      uint32_t nr, bool again, void **object,
@@ -44,6 +45,8 @@ enum sheaf_result cache_free(void *p, unsigned entry, struct slot *slot,
  * (when percpu_stop() could fence) those of the slots too.
  */
 void sheaves_drain(bool rows);
+/* Of one cache; also where nobody uses it, as when it is destroyed. */
+void sheaves_drain_cache(struct cache *cache, struct pcp *pcp, bool rows);
 /* In a child of _Fork: as caches_recover(). */
 void sheaves_recover(void);
 

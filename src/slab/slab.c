@@ -8,8 +8,9 @@
 #include "zone/quota.h"
 
 struct cache caches[NR_CLASSES];
+struct cache *named_caches[CLASS_NAMED - NR_CLASSES] set_apart;
 
-static cold void refuse(const char *what, const struct cache *cache, void *p)
+void slab_refuse(const char *what, const struct cache *cache, void *p)
 {
 	if (cache->name)
 		fatal("%s free of %p (cache '%s')", what, p, cache->name);
@@ -182,6 +183,21 @@ static struct page *first_partial(const struct cache *cache,
 	return NULL;
 }
 
+/*
+ * How many of a slab go with those taken already: with a constructor such as
+ * were out before, or, alone, one that never was.
+ */
+static unsigned of_a_kind(const struct cache *cache, const struct page *slab,
+			  unsigned n, unsigned got, bool *last)
+{
+	if (!cache->ctor)
+		return n;
+	if (slab->slab.nr_free)
+		return (unsigned)min_u64(n, slab->slab.nr_free);
+	*last = true;
+	return !got;
+}
+
 /* What the lists of the owner's node have. */
 static unsigned take_locked(struct cache *cache, struct cache_node *node,
 			    unsigned owner, void **slots, unsigned n,
@@ -190,18 +206,24 @@ static unsigned take_locked(struct cache *cache, struct cache_node *node,
 	unsigned got = 0, entry = owner << CLASS_BITS | cache->class;
 	struct page *slab;
 	char *start;
+	unsigned most;
+	bool last = false;
 
-	while (got < n && (slab = first_partial(cache, node,
-					      refilled->refused))) {
+	while (got < n && !last && (slab = first_partial(cache, node,
+						       refilled->refused))) {
 		bool empty = slab->slab.nr_free == slab->slab.fresh;
 
 		if (unlikely(slab->flags & PAGE_HOLLOW) &&
 		    !refill(cache, slab, refilled))
 			continue;
+		most = of_a_kind(cache, slab, n - got, got, &last);
+		if (!most)
+			break;
 		start = page_address(slab);
 		if (*map_entry(start) != entry)
 			set_units(cache, slab, entry, PAGE_SLAB_UNIT);
-		got += take_from(cache, slab, start, slots, n - got, zeroed);
+		got += take_from(cache, slab, start, slots + (n - got - most),
+				 most, zeroed);
 		node->nr_empty -= empty;
 		set_bin(node, slab, bin_of(cache, slab));
 	}
@@ -288,7 +310,7 @@ static always_inline unsigned number(const struct cache *cache, size_t size,
 	size_t nr = offset * reciprocal >> RECIPROCAL_SHIFT;
 
 	if (unlikely(nr * size != offset))
-		refuse("misaligned", cache, p);
+		slab_refuse("misaligned", cache, p);
 	return (unsigned)nr;
 }
 
@@ -300,7 +322,7 @@ void slab_check(const struct cache *cache, void *p)
 
 	if (unlikely(is_home(slab, number(cache, cache->size,
 					   cache->reciprocal, start, p))))
-		refuse("double", cache, p);
+		slab_refuse("double", cache, p);
 }
 
 /*
@@ -321,7 +343,7 @@ static unsigned put_run(const struct cache *cache, struct page *slab,
 		uint64_t *bits = bits_of(slab, w), bit = 1ull << nr % 64;
 
 		if (unlikely(nr >= fresh || *bits & bit))
-			refuse("double", cache, slots[i]);
+			slab_refuse("double", cache, slots[i]);
 		*bits |= bit;
 		lowest = w < lowest ? w : lowest;
 	}
@@ -562,6 +584,12 @@ void cache_init_geometry(struct cache *cache, size_t size)
 	cache->size = (uint32_t)size;
 	cache->reciprocal = (((uint64_t)1 << RECIPROCAL_SHIFT) + size - 1) /
 			    size;
+	cache->max_sheaf = (uint8_t)min_u64(
+		SHEAF_OBJECTS,
+		max_u64(1, SHEAF_BUDGET / (size > 1024 ? 2 : 1) / size));
+	cache->max_grown = (uint8_t)min_u64(SHEAF_OBJECTS, GROWN_BUDGET / size);
+	cache->max_barn = (uint8_t)min_u64(
+		28, max_u64(1, BARN_BUDGET / (cache->max_sheaf * size)));
 }
 
 bool caches_init(void)
@@ -575,18 +603,9 @@ bool caches_init(void)
 	classes_init();
 	for (unsigned class = 1; class < NR_CLASSES; class++) {
 		struct cache *cache = &caches[class];
-		size_t size = class_bytes(class), full;
 
 		cache->class = (uint8_t)class;
-		cache_init_geometry(cache, size);
-		cache->max_sheaf = (uint8_t)min_u64(
-			SHEAF_OBJECTS,
-			max_u64(1, SHEAF_BUDGET / (size > 1024 ? 2 : 1) / size));
-		cache->max_grown = (uint8_t)min_u64(SHEAF_OBJECTS,
-						    GROWN_BUDGET / size);
-		full = cache->max_sheaf * size;
-		cache->max_barn = (uint8_t)min_u64(
-			28, max_u64(1, BARN_BUDGET / full));
+		cache_init_geometry(cache, class_bytes(class));
 		cache->first_node = &node[class];
 		cache->node_stride = (uint32_t)stride;
 	}

@@ -66,17 +66,16 @@ struct cache {
 	uint16_t objects;	/* of a slab */
 	uint8_t order;		/* of a slab */
 	uint8_t class;
-	uint8_t max_sheaf;	/* objects of the largest sheaf, or magazine */
+	uint8_t max_sheaf;	/* objects of the largest sheaf */
 	uint8_t max_grown;	/* the same, where objects keep coming back */
 	uint8_t max_barn;	/* full sheaves kept for one owner */
 	uint64_t reciprocal;	/* (offset * reciprocal) >> 40 = number */
 	struct cache_node *first_node;	/* of nid 0 */
 	uint32_t node_stride;		/* bytes from one nid's to the next's */
-	/* Of class CLASS_NAMED only; see slab/named.h. */
-	bool per_node;
+	/* Of named caches only; see slab/named.h. */
 	const char *name;
 	void (*ctor)(void *object);
-	struct magazine *magazines;	/* a slot's: (S); NULL: none */
+	struct named_slot *slots;	/* one for each; NULL: see struct slot */
 	struct list named;		/* (registry) */
 };
 
@@ -94,12 +93,26 @@ static inline enum zone_type cache_zone(const struct cache *cache)
 }
 
 extern struct cache caches[NR_CLASSES] __attribute__((visibility("hidden")));
+/* The caches that have the classes from NR_CLASSES on; NULL: none. (registry) */
+extern struct cache *named_caches[CLASS_NAMED - NR_CLASSES]
+	__attribute__((visibility("hidden")));
+
+/*
+ * The cache that has a class. Of a named one this is for whoever uses it, or
+ * has stopped all slots: else it may come or go at any moment.
+ */
+static inline struct cache *cache_of_class(unsigned class)
+{
+	return class < NR_CLASSES ? &caches[class]
+				  : READ_ONCE(named_caches[class - NR_CLASSES]);
+}
 
 bool caches_init(void);
 
 /*
  * Size, objects and order of the slabs of a cache: the smallest slab whose
- * tail is at most 1/16 of it. Sizes are multiples of 8, 16 to CACHE_SIZE_MAX.
+ * tail is at most 1/16 of it; and what its sheaves and barns may hold. Sizes
+ * are multiples of 8, 16 to CACHE_SIZE_MAX.
  */
 void cache_init_geometry(struct cache *cache, size_t size);
 
@@ -109,12 +122,17 @@ void cache_init_geometry(struct cache *cache, size_t size);
  * the page lists of the caller's slot. Where the node has no memory, they are
  * of the nearest node that has. *zeroed (when not NULL) tells whether
  * the last one is known to be zero. Returns how many.
+ * With a constructor they are all of one kind: objects that were out before,
+ * or one that never was (*zeroed), which has yet to be constructed.
  */
 unsigned slab_take(struct cache *cache, unsigned owner, struct pcp *pcp,
 		   void **slots, unsigned n, bool *zeroed);
 /* Brings objects home. A double or misaligned free ends the process. */
 void slab_put(struct cache *cache, struct pcp *pcp, void **slots, unsigned n);
 
+/* Ends the process with a line on "double free" or the like. */
+void slab_refuse(const char *what, const struct cache *cache, void *p)
+	cold __attribute__((noreturn));
 /* Ends the process where p is no object, or is at home. p's slab stays. */
 void slab_check(const struct cache *cache, void *p);
 

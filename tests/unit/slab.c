@@ -192,6 +192,48 @@ static void test_order(void **state)
 	slab_put(cache, NULL, slots, 10);
 }
 
+static void construct(void *object)
+{
+	(void)object;
+}
+
+/* With a constructor: many that were out before, or one that never was. */
+static void test_constructed(void **state)
+{
+	static struct cache_node node;
+	struct cache cache = { .first_node = &node, .ctor = construct,
+			       .class = NR_CLASSES };
+	void *slots[600], *out[600];
+	unsigned n = 0;
+	bool fresh;
+
+	(void)state;
+	cache_init_geometry(&cache, 200);
+	for (; n < cache.objects + 5u; n++) {
+		assert_int_equal(slab_take(&cache, 0, NULL, slots, 64, &fresh), 1);
+		assert_true(fresh);
+		out[n] = slots[0];
+	}
+	assert_int_equal(node.nr_slabs, 2);
+	/* 90 of the first slab and 2 of the second; then its sixth. */
+	slab_put(&cache, NULL, out, 90);
+	slab_put(&cache, NULL, out + cache.objects, 2);
+	assert_int_equal(slab_take(&cache, 0, NULL, slots, 80, &fresh), 80);
+	assert_false(fresh);
+	assert_int_equal(slab_take(&cache, 0, NULL, slots + 80, 80, &fresh), 12);
+	assert_false(fresh);
+	assert_int_equal(slab_take(&cache, 0, NULL, slots + 92, 80, &fresh), 1);
+	assert_true(fresh);
+	assert_ptr_equal(slots[92], (char *)out[cache.objects + 4] + 200);
+	assert_int_equal(node.nr_out, cache.objects + 6);
+	slab_put(&cache, NULL, slots, 93);
+	slab_put(&cache, NULL, out + 90, cache.objects - 90);
+	slab_put(&cache, NULL, out + cache.objects + 2, 3);
+	assert_int_equal(node.nr_out, 0);
+	cache_shrink(&cache, NULL);
+	assert_int_equal(node.nr_slabs, 0);
+}
+
 static int dies(struct cache *cache, void *p)
 {
 	int status;
@@ -361,6 +403,7 @@ int main(void)
 		cmocka_unit_test(test_model),
 		cmocka_unit_test(test_old_descriptors),
 		cmocka_unit_test(test_order),
+		cmocka_unit_test(test_constructed),
 		cmocka_unit_test(test_plan),
 		cmocka_unit_test(test_middle),
 		cmocka_unit_test(test_misuse),
