@@ -95,13 +95,34 @@ static inline bool api_present(const void *p)
 	return pfn_present(pfn_find(p));
 }
 
-/* The length of a large block; anything else ends the process. */
+/*
+ * The length of an object that is a block of pages: of one of malloc's classes,
+ * a power of two, in a slab that begins at a multiple of it. 0: p is none.
+ */
+static inline size_t api_object_bytes(const void *p, unsigned entry)
+{
+	unsigned class = entry & CLASS_MASK;
+	size_t bytes = class < NR_SMALL ? class_bytes(class) : 0;
+
+	return bytes >= page_bytes() && is_pow2(bytes) &&
+			       !((uintptr_t)p & (bytes - 1))
+		       ? bytes
+		       : 0;
+}
+
+/* The length of a block of pages; anything else ends the process. */
 static inline size_t api_block_bytes(const void *p)
 {
+	unsigned entry = page_entry(p);
+	size_t bytes;
+
 	/* Over the descriptors of a slab's pages lies its bitmap. */
-	if (page_entry(p))
+	if (!entry)
+		return large_size(p, "free");
+	bytes = api_object_bytes(p, entry);
+	if (!bytes)
 		fatal("invalid free of %p: not the start of a block", p);
-	return large_size(p, "free");
+	return bytes;
 }
 
 #endif

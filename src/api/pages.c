@@ -1,9 +1,37 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Blocks of 1 << order pages, and what a page is: its address, number, node
- * and zone. Such a block is a large one as malloc's, so free() takes it too.
+ * and zone. Such a block is what malloc's of that size is, so free() takes it
+ * too: an object of a slab or a large one.
  */
 #include "api/api.h"
+
+/*
+ * Slabs lie in Normal, and begin at a multiple of 64 KiB: an object of a class
+ * that is a power of two of pages is just such a block, and the fast path has
+ * it. Anything that is asked of the node or of growth is for page lists.
+ */
+static bool is_object(int nid, unsigned gfp, size_t bytes)
+{
+	return nid == NID_ANY && bytes <= SMALL_MAX &&
+	       !(gfp & ~(unsigned)(GFP_ZERO | GFP_NOFAIL));
+}
+
+static void *take_object(unsigned gfp, size_t bytes)
+{
+	void *p;
+
+	if (api_nested())
+		return NULL;
+	call_begins(TRACE_ALIGNED, bytes, bytes, NULL);
+	trace_mute();
+	do
+		p = gfp & GFP_ZERO ? malloc_zeroed(bytes) : malloc_fast(bytes);
+	while (unlikely(!p) && gfp & GFP_NOFAIL && mm_again(gfp, bytes));
+	trace_unmute();
+	call_ends(TRACE_ALIGNED, bytes, bytes, NULL, p);
+	return p;
+}
 
 static void *take(int nid, unsigned gfp, size_t bytes, size_t align)
 {
@@ -18,7 +46,7 @@ static void *take(int nid, unsigned gfp, size_t bytes, size_t align)
 }
 
 /* As buddies are: a block is aligned to its size. */
-static void *take_order(int nid, unsigned gfp, unsigned order)
+static noinline void *take_slow(int nid, unsigned gfp, unsigned order)
 {
 	size_t bytes;
 
@@ -28,7 +56,21 @@ static void *take_order(int nid, unsigned gfp, unsigned order)
 	}
 	api_start();
 	bytes = page_bytes() << order;
-	return take(nid, gfp, bytes, bytes);
+	return is_object(nid, gfp, bytes) ? take_object(gfp, bytes)
+					  : take(nid, gfp, bytes, bytes);
+}
+
+static always_inline void *take_order(int nid, unsigned gfp, unsigned order)
+{
+	size_t bytes = (size_t)window.page_bytes << order % 32;
+	void *p;
+
+	/* 0 before the start. Larger orders have no class. */
+	if (unlikely(order >= MAX_ORDERS || bytes - 1 >= SMALL_MAX ||
+		     nid != NID_ANY || gfp != GFP_NORMAL))
+		return take_slow(nid, gfp, order);
+	p = rseq_pop(class_of(bytes));
+	return likely(p) ? p : take_slow(nid, gfp, order);
 }
 
 static struct bm_page *descriptor(void *p)
@@ -77,20 +119,42 @@ BM_EXPORT void *bm_alloc_pages_exact(size_t size, unsigned gfp)
 	return take(NID_ANY, gfp, size, 1);
 }
 
-BM_EXPORT void bm_put_pages(void *addr, unsigned order)
+static cold void refuse(const void *p, unsigned order, size_t pages)
 {
-	size_t have;
+	fatal("wrong order in free of %p: %u given, block of %zu pages", p,
+	      order, pages);
+}
 
-	if (!addr)
-		return;
-	if (api_present(addr)) {
-		have = api_block_bytes(addr);
-		if (order >= MAX_ORDERS || have != page_bytes() << order)
-			fatal("wrong order in free of %p: %u given, "
-			      "block of %zu pages",
-			      addr, order, have >> topo.page_shift);
+static noinline void put_slow(void *addr, unsigned order)
+{
+	size_t pages = order < MAX_ORDERS ? (size_t)1 << order : 0, have;
+
+	if (addr && api_present(addr)) {
+		if (!page_entry(addr)) {
+			have = large_put(addr, pages);
+			if (unlikely(have != pages))
+				refuse(addr, order, have);
+			return;
+		}
+		have = api_block_bytes(addr) >> topo.page_shift;
+		if (have != pages)
+			refuse(addr, order, have);
 	}
 	free_slow(addr);
+}
+
+BM_EXPORT void bm_put_pages(void *addr, unsigned order)
+{
+	if (likely(window_owns(addr))) {
+		unsigned entry = *map_entry(addr);
+		size_t bytes = api_object_bytes(addr, entry);
+
+		if (bytes && order < MAX_ORDERS &&
+		    bytes == (size_t)window.page_bytes << order &&
+		    likely(rseq_push(addr, entry)))
+			return;
+	}
+	put_slow(addr, order);
 }
 
 BM_EXPORT void bm_put_page(void *addr)

@@ -176,6 +176,23 @@ void large_free(void *p)
 	give_pages(large_page(p, "free"));
 }
 
+size_t large_put(void *p, size_t npages)
+{
+	struct page *page = large_page(p, "free");
+	int saved = errno;
+
+	if (page->npages != npages)
+		return page->npages;
+	if (watched() || !mm_enter()) {
+		free_slow(p);
+	} else {
+		give_pages(page);
+		mm_leave();
+	}
+	errno = saved;
+	return npages;
+}
+
 bool large_in_group(const void *p, const struct block_group *group)
 {
 	pfn_t pfn = pfn_find(p);

@@ -76,6 +76,11 @@ void large_free_group(struct block_group *group, struct slot *slot);
 bool large_remap(void *p);
 bool large_in_group(const void *p, const struct block_group *group);
 void large_free(void *p);
+/*
+ * As free(), for one that should have so many pages. Returns how many it has;
+ * if these are others, nothing is done.
+ */
+size_t large_put(void *p, size_t npages);
 /* In place, by moving pages, or NULL: the caller copies. */
 void *large_realloc(void *p, size_t size);
 size_t large_size(const void *p, const char *what);

@@ -155,6 +155,68 @@ static void translate(void **state)
 	assert_int_equal(bm_node_of(&on_stack), -1);
 }
 
+/* Small ones are objects; whichever way they are freed, they are blocks. */
+static void small_ones(void **state)
+{
+	enum { N = 400 };
+	static char *p[N];
+
+	(void)state;
+	for (int i = 0; i < N; i++) {
+		unsigned order = i % 5;
+		size_t bytes = page_size << order;
+		unsigned zero = i % 2 ? BM_GFP_ZERO : 0;
+
+		p[i] = bm_get_free_pages(BM_GFP_KERNEL | zero, order);
+		assert_non_null(p[i]);
+		CM_ALIGNED(p[i], bytes);
+		if (zero)
+			assert_int_equal(t_first_nonzero(p[i], bytes), -1);
+		t_fill(p[i], bytes, i);
+		assert_int_equal(bm_usable_size(p[i]), bytes);
+		assert_int_equal(bm_page_zone(bm_virt_to_page(p[i])),
+				 BM_ZONE_NORMAL);
+	}
+	for (int i = 0; i < N; i++) {
+		unsigned order = i % 5;
+		size_t bytes = page_size << order;
+
+		assert_int_equal(t_verify(p[i], bytes, i), -1);
+		switch (i % 7) {
+		case 0: free(p[i]); break;
+		case 1: bm_free_pages(bm_virt_to_page(p[i]), order); break;
+		case 2: bm_free_pages_exact(p[i], bytes); break;
+		case 3: bm_vfree(p[i]); break;
+		case 4: free(realloc(p[i], 3 * bytes)); break;
+		default: bm_put_pages(p[i], order);
+		}
+	}
+}
+
+/* How a child ends that frees a page twice, of as many as it has. */
+static void twice(void **state)
+{
+	int status, null = open("/dev/null", O_WRONLY);
+
+	(void)state;
+	for (unsigned order = 0; order < 6; order++) {
+		pid_t pid = fork();
+
+		if (!pid) {
+			char *p = bm_get_free_pages(BM_GFP_KERNEL, order);
+
+			t_child(20);
+			dup2(null, 2);
+			bm_put_pages(p, order);
+			bm_put_pages(p, order);
+			_exit(0);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+	}
+	close(null);
+}
+
 /* Of free pages only: no zone grows, and what is not there is refused. */
 static void nogrow(void **state)
 {
@@ -301,6 +363,8 @@ static void device(void **state)
 CM_MAIN("pages", 60, cmocka_unit_test_setup(orders, start),
 	cmocka_unit_test(overlap), cmocka_unit_test(zeroed),
 	cmocka_unit_test(exact), cmocka_unit_test(refused),
-	cmocka_unit_test(translate), cmocka_unit_test(nogrow),
+	cmocka_unit_test(translate),
+	cmocka_unit_test(small_ones), cmocka_unit_test(twice),
+	cmocka_unit_test(nogrow),
 	cmocka_unit_test(on_node), cmocka_unit_test(other_zones),
 	cmocka_unit_test(device))
