@@ -3,200 +3,8 @@
 
 #include <string.h>
 
-#include "base/print.h"
 #include "os/os.h"
-
-/* The first word of a sheaf; never a place of an object. */
-struct sheaf {
-	uint32_t link;		/* next top of a chain, or next free sheaf */
-	uint8_t capacity;
-	uint8_t class;
-};
-
-/* NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): on purpose */
-static struct {
-	struct lock lock;	/* SHEAVES */
-	uint32_t free;		/* (SHEAVES) chain of unused sheaves */
-	uint32_t next;		/* (SHEAVES) first that was never used */
-	size_t made;		/* (SHEAVES) */
-	/* Read on paths that do not take the lock: a line of its own. */
-	size_t claimed aligned_to(64);	/* (A) bytes of objects they may hold */
-} pool aligned_to(64);
-
-static void **place(uint32_t top)
-{
-	return (void **)(percpu.base + top);
-}
-
-/* A full sheaf's top is the next one's start: (2048 - 1) & ~1023 = 1024. */
-static uint32_t sheaf_base(uint32_t top)
-{
-	return (top - 1) & ~(uint32_t)(SHEAF_BYTES - 1);
-}
-
-static struct sheaf *sheaf_at(uint32_t base)
-{
-	return (struct sheaf *)(percpu.base + base);
-}
-
-static struct sheaf *sheaf_of(uint32_t top)
-{
-	return sheaf_at(sheaf_base(top));
-}
-
-static uint32_t sheaf_first(uint32_t top)
-{
-	return sheaf_base(top) + SHEAF_BYTES - sheaf_of(top)->capacity * 8u;
-}
-
-static unsigned sheaf_count(uint32_t top)
-{
-	return (top - sheaf_first(top)) / 8;
-}
-
-static bool sheaf_full(uint32_t top)
-{
-	return !(top & (SHEAF_BYTES - 1));
-}
-
-/* What the slot knows of a cache's class. */
-static struct slot_class *class_in(struct slot *slot, const struct cache *cache)
-{
-	return cache->slots ? &cache->slots[slot->nr].class
-			    : &slot->classes[cache->class];
-}
-
-/*
- * What all sheaves together may have room for: one sixteenth of what the zones
- * have handed out, 16 MiB at least. It is room, not memory: half of it is empty
- * and most of the rest was never touched. Two threads that exchange blocks of
- * mixed sizes took 9.0 ns a pair and 15.0 MiB with 16 MiB, 12 ns and 13.9 MiB
- * with 8, 25 ns and 12.0 MiB with 4.
- */
-static size_t budget(void)
-{
-	size_t used = 0;
-
-	for (unsigned i = 0; i < nodes.nr_zones; i++)
-		used += READ_ONCE(nodes.zones[i]->used_pages);
-	return max_u64(MIB(16), (used << topo.page_shift) / 16);
-}
-
-/*
- * Room for as many of the wanted objects as the budget has left. Where that is
- * nothing a sheaf of 4 KiB (1 KiB for a stranger's objects, of which there are
- * many rows) is still given, since small objects one by one cost too much;
- * larger ones then go straight to their slabs. One addition: several CPUs that
- * claim at once may go a sheaf over the budget each.
- */
-static unsigned claim_capacity(const struct cache *cache, unsigned wanted,
-			       bool own)
-{
-	size_t limit = budget(), claimed = READ_ONCE(pool.claimed);
-	size_t room = limit > claimed ? limit - claimed : 0;
-	size_t least = own ? KIB(4) : KIB(1);
-	unsigned capacity = (unsigned)min_u64(
-		wanted, max_u64(room, least) / cache->size);
-
-	__atomic_add_fetch(&pool.claimed, (size_t)capacity * cache->size,
-			   __ATOMIC_RELAXED);
-	return capacity;
-}
-
-static void pool_put(uint32_t base)
-{
-	lock(&pool.lock, LOCK_SHEAVES);
-	sheaf_at(base)->link = pool.free;
-	pool.free = base;
-	unlock(&pool.lock, LOCK_SHEAVES);
-}
-
-/* The last of the reserve is not used: then objects go one by one. */
-static bool grow_pool(void)
-{
-	uint32_t end = percpu.sheaf_end;
-	uint32_t step = (uint32_t)align_up(KIB(64), page_bytes());
-	uintptr_t from = align_down((uintptr_t)percpu.base + end, page_bytes());
-	uintptr_t to = align_up((uintptr_t)percpu.base + end + step,
-				page_bytes());
-
-	if (end + step > percpu.region_end ||
-	    !os_commit((void *)from, to - from))
-		return false;
-	lock(&pool.lock, LOCK_SHEAVES);
-	/* Another slot may have grown it meanwhile: its step will do. */
-	if (percpu.sheaf_end == end)
-		percpu.sheaf_end = end + step;
-	unlock(&pool.lock, LOCK_SHEAVES);
-	return true;
-}
-
-/* An empty sheaf for at least one object; 0: there is none. */
-static uint32_t sheaf_new(const struct cache *cache, unsigned capacity,
-			  bool own)
-{
-	struct sheaf *sheaf;
-	uint32_t base = 0;
-
-	while (!base) {
-		lock(&pool.lock, LOCK_SHEAVES);
-		if (pool.free) {
-			base = pool.free;
-			pool.free = sheaf_at(base)->link;
-		} else {
-			if (!pool.next)
-				pool.next = percpu.sheaf_end;
-			if (pool.made * SHEAF_BYTES + pool.next <
-			    percpu.sheaf_end) {
-				base = pool.next +
-				       (uint32_t)pool.made * SHEAF_BYTES;
-				pool.made++;
-			}
-		}
-		unlock(&pool.lock, LOCK_SHEAVES);
-		if (!base && !grow_pool())
-			return 0;
-	}
-	sheaf = sheaf_at(base);
-	capacity = claim_capacity(cache, capacity, own);
-	if (!capacity) {
-		pool_put(base);
-		return 0;
-	}
-	sheaf->capacity = (uint8_t)capacity;
-	sheaf->class = cache->class;
-	base += SHEAF_BYTES - capacity * 8;
-	*place(base - 8) = NULL;
-	return base;
-}
-
-static void sheaf_drop(uint32_t top)
-{
-	uint32_t base = sheaf_base(top);
-	struct sheaf *sheaf = sheaf_at(base);
-
-	__atomic_sub_fetch(&pool.claimed,
-			   (size_t)sheaf->capacity *
-				   cache_of_class(sheaf->class)->size,
-			   __ATOMIC_RELAXED);
-	pool_put(base);
-}
-
-/* Every object goes home, the sheaf to the pool. */
-static void sheaf_empty(uint32_t top, struct pcp *pcp)
-{
-	unsigned n = sheaf_count(top);
-
-	if (n)
-		slab_put(cache_of_class(sheaf_of(top)->class), pcp,
-			 place(sheaf_first(top)), n);
-	sheaf_drop(top);
-}
-
-static struct barn *barn_of(const struct cache *cache, unsigned owner)
-{
-	return &cache_node(cache, owner_node(owner))->barns[owner_hint(owner)];
-}
+#include "slab/pool.h"
 
 static uint32_t barn_take(const struct cache *cache, unsigned owner)
 {
@@ -258,7 +66,7 @@ static bool barn_give(struct cache *cache, unsigned owner, uint32_t top,
 		      struct slot *slot)
 {
 	struct barn *barn = barn_of(cache, owner);
-	bool room = READ_ONCE(pool.claimed) <= budget() &&
+	bool room = sheaves_claimed() <= sheaves_budget() &&
 		    !sparse(cache, owner);
 	unsigned most;
 
@@ -368,7 +176,7 @@ static void note_return(const struct cache *cache, struct slot *slot)
 	*gone -= *want;
 	if (pace_is_fast(&slot->returns, RETURNS, RETURNS_NS) &&
 	    now - slot->returns.since < RETURNS_NS &&
-	    *want < cache->max_grown && READ_ONCE(pool.claimed) < budget() / 2)
+	    *want < cache->max_grown && sheaves_claimed() < sheaves_budget() / 2)
 		*want = (uint8_t)min_u64(cache->max_grown, 2 * *want);
 }
 
@@ -376,7 +184,7 @@ static void note_return(const struct cache *cache, struct slot *slot)
 static bool outgrown(uint32_t top, unsigned want)
 {
 	return sheaf_of(top)->capacity * 2u <= want && !sheaf_count(top) &&
-	       READ_ONCE(pool.claimed) < budget();
+	       sheaves_claimed() < sheaves_budget();
 }
 
 /*
@@ -651,109 +459,4 @@ enum sheaf_result cache_free(void *p, unsigned entry, struct slot *slot,
 			note_gone(class, n);
 	}
 	return SHEAF_DONE;
-}
-
-typedef void sheaf_fn(struct cache *cache, uint32_t top, void *arg);
-
-/* Calls fn for every sheaf of a chain. */
-static void each_of_chain(struct cache *cache, sheaf_fn *fn, void *arg,
-			  uint32_t top)
-{
-	while (top) {
-		uint32_t next = sheaf_of(top)->link;
-
-		fn(cache, top, arg);
-		top = next;
-	}
-}
-
-/* Of one slot: in its rows, own and strangers', and its spare. */
-static void each_in_slot(struct cache *cache, sheaf_fn *fn, void *arg,
-			 struct slot *slot, bool take)
-{
-	/* An owner xor-ed with another is below the next power of two. */
-	unsigned groups = 1u << log2_ceil(topo.nodes << owner_hint_bits());
-
-	for (unsigned i = 0; i <= groups; i++) {
-		uint32_t *top = i == groups
-					? &class_in(slot, cache)->spare
-					: slot_row(slot->nr, i << CLASS_BITS |
-							     cache->class);
-
-		if (*top)
-			fn(cache, *top, arg);
-		if (*top && take)
-			*top = 0;
-	}
-}
-
-/* Calls fn for every sheaf of a cache, in a slot or a barn, and takes it. */
-static void each_of_cache(struct cache *cache, sheaf_fn *fn, void *arg,
-			  bool in_slots, bool take)
-{
-	unsigned owners = topo.nodes << owner_hint_bits();
-
-	for (uint32_t nr = 0; in_slots && nr < percpu.max_active; nr++)
-		if (percpu.slots[nr].active)
-			each_in_slot(cache, fn, arg, &percpu.slots[nr], take);
-	for (unsigned owner = 0; owner < owners; owner++) {
-		struct barn *barn = barn_of(cache, owner);
-
-		each_of_chain(cache, fn, arg, barn->full);
-		if (take)
-			barn->full = barn->nr = 0;
-	}
-}
-
-static void each_sheaf(sheaf_fn *fn, void *arg, bool in_slots, bool take)
-{
-	for (unsigned class = 1; class < CLASS_NAMED; class++) {
-		struct cache *cache = cache_of_class(class);
-
-		if (cache)
-			each_of_cache(cache, fn, arg, in_slots, take);
-	}
-}
-
-static void drain_one(struct cache *cache, uint32_t top, void *pcp)
-{
-	(void)cache;
-	sheaf_empty(top, pcp);
-}
-
-void sheaves_drain(bool rows)
-{
-	each_sheaf(drain_one, NULL, rows, true);
-}
-
-void sheaves_drain_cache(struct cache *cache, struct pcp *pcp, bool rows)
-{
-	each_of_cache(cache, drain_one, pcp, rows, true);
-}
-
-static void add_bytes(struct cache *cache, uint32_t top, void *arg)
-{
-	*(size_t *)arg += (size_t)sheaf_count(top) * cache->size;
-}
-
-size_t sheaves_cached_bytes(void)
-{
-	size_t bytes = 0;
-
-	each_sheaf(add_bytes, &bytes, true, false);
-	return bytes;
-}
-
-size_t sheaves_made(void)
-{
-	return READ_ONCE(pool.made);
-}
-
-void sheaves_recover(void)
-{
-	if (pool.lock.word) {
-		pool.free = 0;
-		pool.made++;
-	}
-	pool.lock.word = 0;
 }

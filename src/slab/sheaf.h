@@ -25,6 +25,19 @@
 #include "slab/percpu.h"
 #include "slab/slab.h"
 
+/* What the slot knows of a cache's class. */
+static inline struct slot_class *class_in(struct slot *slot,
+					  const struct cache *cache)
+{
+	return cache->slots ? &cache->slots[slot->nr].class
+			    : &slot->classes[cache->class];
+}
+
+static inline struct barn *barn_of(const struct cache *cache, unsigned owner)
+{
+	return &cache_node(cache, owner_node(owner))->barns[owner_hint(owner)];
+}
+
 enum sheaf_result { SHEAF_DONE, SHEAF_RETRY, SHEAF_FAILED };
 
 /*

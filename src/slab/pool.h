@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What:  how a sheaf is laid out (the picture is in slab/sheaf.h), the pool of
+ *        those that hold nothing, and what all of them may hold together.
+ * Door:  sheaf_new(), sheaf_drop(), for sheaf.c and drain.c alone.
+ * Locks: the pool's (SHEAVES), taken and left inside; a sheaf belongs to
+ *        whoever took it out of a row, a spare or a barn.
+ */
+#ifndef BM_SLAB_POOL_H
+#define BM_SLAB_POOL_H
+
+#include "slab/percpu.h"
+#include "slab/slab.h"
+
+/* The first word of a sheaf; never a place of an object. */
+struct sheaf {
+	uint32_t link;		/* next top of a chain, or next free sheaf */
+	uint8_t capacity;
+	uint8_t class;
+};
+
+static inline void **place(uint32_t top)
+{
+	return (void **)(percpu.base + top);
+}
+
+/* A full sheaf's top is the next one's start: (2048 - 1) & ~1023 = 1024. */
+static inline uint32_t sheaf_base(uint32_t top)
+{
+	return (top - 1) & ~(uint32_t)(SHEAF_BYTES - 1);
+}
+
+static inline struct sheaf *sheaf_at(uint32_t base)
+{
+	return (struct sheaf *)(percpu.base + base);
+}
+
+static inline struct sheaf *sheaf_of(uint32_t top)
+{
+	return sheaf_at(sheaf_base(top));
+}
+
+static inline uint32_t sheaf_first(uint32_t top)
+{
+	return sheaf_base(top) + SHEAF_BYTES - sheaf_of(top)->capacity * 8u;
+}
+
+static inline unsigned sheaf_count(uint32_t top)
+{
+	return (top - sheaf_first(top)) / 8;
+}
+
+static inline bool sheaf_full(uint32_t top)
+{
+	return !(top & (SHEAF_BYTES - 1));
+}
+
+/* Bytes of objects that all sheaves may hold, and that those there are can. */
+size_t sheaves_budget(void);
+size_t sheaves_claimed(void);
+
+/* An empty sheaf for at least one object, its top; 0: there is none. */
+uint32_t sheaf_new(const struct cache *cache, unsigned capacity, bool own);
+void sheaf_drop(uint32_t top);
+/* Every object goes home, the sheaf to the pool. */
+void sheaf_empty(uint32_t top, struct pcp *pcp);
+
+#endif
