@@ -47,6 +47,8 @@ struct slot_class {
 	uint8_t gone;	/* objects that went home for want of room, and not back */
 	uint8_t freed : 1;	/* the last slow call was a free */
 	uint8_t stale : 1;	/* calloc's last one was not fresh */
+	uint8_t turns : 3;	/* changes of sheaves, modulo GROW_TURNS */
+	uint8_t turns_far : 3;	/* the same, strangers' objects */
 };
 
 /* The same of a named cache, beside other slots' that are written meanwhile. */

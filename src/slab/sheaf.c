@@ -120,10 +120,26 @@ enum { CHANGES = 256, CHANGES_NS = CHANGES * 5000 };
  */
 enum { RETURNS = 32, RETURNS_NS = RETURNS * 10000, GONE_NS = 10000000 };
 
+/*
+ * When a thread begins, or goes to another CPU, every class changes sheaves at
+ * once; those that go on are few. So a class grows with each eighth change.
+ */
+enum { GROW_TURNS = 8 };	/* what the bits of slot_class.turns count */
+
+static bool turn_to_grow(struct slot_class *class, bool own, bool busy)
+{
+	if (!busy) {
+		class->turns = class->turns_far = 0;
+		return false;
+	}
+	return (own ? ++class->turns : ++class->turns_far) % GROW_TURNS == 0;
+}
+
 /* The first one: what is within a sheaf's own size is no more memory. */
 static unsigned first_want(const struct cache *cache)
 {
-	return (unsigned)max_u64(4, SHEAF_BYTES / cache->size);
+	return (unsigned)max_u64(cache->size > SHEAF_BYTES ? 2 : 4,
+				 SHEAF_BYTES / cache->size);
 }
 
 /* Each sheaf is twice as large as the one before. */
@@ -138,9 +154,10 @@ static unsigned grow_want(const struct cache *cache, struct slot *slot,
 	/* Strangers' large objects have sheaves only where the own have grown. */
 	if (!own && most <= HANDFUL && !has_one_sheaf(cache, class))
 		most = (unsigned)max_u64(most, cache->max_grown / 2);
-	if ((busy && *want < most) || !*want)
-		*want = (uint8_t)min_u64(most,
-					 *want ? 2 * *want : first_want(cache));
+	if (!*want)
+		*want = (uint8_t)min_u64(most, first_want(cache));
+	else if (*want < most && turn_to_grow(class, own, busy))
+		*want = (uint8_t)min_u64(most, 2 * *want);
 	return *want;
 }
 
@@ -218,8 +235,8 @@ static uint32_t put_held(const struct held *held, uint32_t top)
  * Objects of the node's other owners that wait: in this slot, to be sent home,
  * or in their barns. They come before memory that was never touched; else
  * threads that change CPUs fill the caches of each. (Two threads that call and
- * return took 4.5 MiB instead of 3.0.) Small ones stay apart: several lie in
- * a cache line.
+ * return took 4.5 MiB instead of 3.0.) Of small ones several lie in a cache
+ * line: those that came as a full sheaf do not lie among others' as much.
  */
 static uint32_t borrow(const struct cache *cache, uint32_t nr, unsigned owner)
 {
@@ -227,8 +244,6 @@ static uint32_t borrow(const struct cache *cache, uint32_t nr, unsigned owner)
 	unsigned first = owner & ~(hints - 1);
 	uint32_t top;
 
-	if (cache->size < 64)
-		return 0;
 	hints = (unsigned)min_u64(hints, READ_ONCE(percpu.max_active));
 	for (unsigned other = first; other < first + hints; other++) {
 		uint32_t *row = slot_row(nr, (other ^ owner) << CLASS_BITS |
@@ -236,7 +251,7 @@ static uint32_t borrow(const struct cache *cache, uint32_t nr, unsigned owner)
 
 		if (other == owner)
 			continue;
-		top = READ_ONCE(*row);
+		top = cache->size < 64 ? 0 : READ_ONCE(*row);
 		if (top && sheaf_count(top) && slot_swap(nr, row, top, 0))
 			return top;
 		top = barn_take(cache, other);
