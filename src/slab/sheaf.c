@@ -144,9 +144,8 @@ static unsigned first_want(const struct cache *cache)
 
 /* Each sheaf is twice as large as the one before. */
 static unsigned grow_want(const struct cache *cache, struct slot *slot,
-			  bool own)
+			  struct slot_class *class, bool own)
 {
-	struct slot_class *class = class_in(slot, cache);
 	uint8_t *want = own ? &class->want : &class->want_far;
 	bool busy = pace_is_fast(&slot->changes, CHANGES, CHANGES_NS);
 	unsigned most = cache->max_sheaf;
@@ -175,10 +174,10 @@ static void forget_gone(struct slot *slot)
 }
 
 /* A sheaf of the slot's own objects is fetched from slabs. */
-static void note_return(const struct cache *cache, struct slot *slot)
+static void note_return(const struct cache *cache, struct slot *slot,
+			struct slot_class *class)
 {
-	uint8_t *want = &class_in(slot, cache)->want;
-	uint8_t *gone = &class_in(slot, cache)->gone;
+	uint8_t *want = &class->want, *gone = &class->gone;
 	uint64_t now;
 
 	if (*gone < *want)
@@ -284,7 +283,7 @@ static uint32_t find_objects(struct cache *cache, struct slot *slot,
 		return top;
 	top = *spare;
 	*spare = 0;
-	note_return(cache, slot);
+	note_return(cache, slot, class);
 	want = class->want;
 	if (top && outgrown(top, want)) {
 		sheaf_drop(top);
@@ -353,7 +352,7 @@ enum sheaf_result cache_alloc(struct cache *cache, struct slot *slot,
 		return result;
 	}
 	class->stale = 0;
-	grow_want(cache, slot, true);
+	grow_want(cache, slot, class, true);
 	turned = class->freed && *spare && sheaf_count(*spare);
 	class->freed = 0;
 	new = find_objects(cache, slot, class, owner, zeroed);
@@ -390,10 +389,11 @@ static void bring_home(struct cache *cache, unsigned owner, struct slot *slot)
 }
 
 /* A sheaf with room: the slot's own spare, or a new one. */
-static uint32_t find_room(struct cache *cache, struct slot *slot, bool own)
+static uint32_t find_room(const struct cache *cache, struct slot *slot,
+			  struct slot_class *class, bool own)
 {
-	uint32_t *spare = &class_in(slot, cache)->spare, top = *spare;
-	unsigned want = grow_want(cache, slot, own);
+	uint32_t *spare = &class->spare, top = *spare;
+	unsigned want = grow_want(cache, slot, class, own);
 
 	if (own && top && !sheaf_full(top)) {
 		*spare = 0;
@@ -456,7 +456,7 @@ enum sheaf_result cache_free(void *p, unsigned entry, struct slot *slot,
 		*spare = 0;
 		bring_home(cache, owner, slot);
 	}
-	new = find_room(cache, slot, own);
+	new = find_room(cache, slot, class, own);
 	if (!new)
 		return give_one(cache, slot, p);
 	*place(new) = p;
