@@ -161,7 +161,7 @@ int bm_zone_remove_memory(void *addr) BM_NOTHROW;
 struct bm_cache;
 enum {
 	BM_CACHE_HWALIGN = 1,   /* each object has cache lines of its own */
-	BM_CACHE_PER_NODE = 2   /* bm_cache_alloc() gives memory of its node */
+	BM_CACHE_PER_NODE = 2   /* objects are of their CPU's node; so they are without it */
 };
 struct bm_cache *bm_cache_create(const char *name, size_t size, size_t align,
 				 unsigned flags, void (*ctor)(void *object)) BM_NOTHROW;

@@ -123,13 +123,15 @@ static noinline void *alloc_slow(struct bm_cache *cache, unsigned gfp, int nid)
 
 	if (api_nested())
 		return NULL;
-	while (unlikely(!take(cache, gfp, nid, 1, &p, &home)))
-		if (!mm_again(gfp, cache->cache.size))
-			return NULL;
-	if (likely(!(gfp & GFP_THISNODE) || page_node(slab_of(p)) == home))
-		return p;
-	bm_cache_free(cache, p);
-	errno = ENOMEM;
+	do {
+		if (unlikely(!take(cache, gfp, nid, 1, &p, &home)))
+			continue;
+		if (likely(!(gfp & GFP_THISNODE) ||
+			   page_node(slab_of(p)) == home))
+			return p;
+		/* To the row of its own node: the next one is another. */
+		bm_cache_free(cache, p);
+	} while (mm_again(gfp, cache->cache.size));
 	return NULL;
 }
 

@@ -172,7 +172,8 @@ BM_EXPORT void bm_free_pages_exact(void *addr, size_t size)
 		have = api_block_bytes(addr);
 		if (bytes_to_pages(size ? size : 1) != have >> topo.page_shift)
 			fatal("size mismatch in free of %p: %zu bytes given, "
-			      "large block of %zu", addr, size, have);
+			      "block of %zu pages", addr, size,
+			      have >> topo.page_shift);
 	}
 	free_slow(addr);
 }

@@ -6,6 +6,22 @@
 #include "slab/pool.h"
 #include "slab/sheaf.h"
 
+/*
+ * What a place leads to. Where it is to be taken the place is empty before the
+ * sheaf is: a child of _Fork, which has a copy of any moment, may lose a sheaf
+ * but must not find one that is in the pool, or has other objects by now.
+ */
+static uint32_t top_at(uint32_t *at, bool take)
+{
+	uint32_t top = READ_ONCE(*at);
+
+	if (top && take) {
+		WRITE_ONCE(*at, 0);
+		smp_mb();
+	}
+	return top;
+}
+
 typedef void sheaf_fn(struct cache *cache, uint32_t top, void *arg);
 
 /* Calls fn for every sheaf of a chain. */
@@ -28,15 +44,14 @@ static void each_in_slot(struct cache *cache, sheaf_fn *fn, void *arg,
 	unsigned groups = 1u << log2_ceil(topo.nodes << owner_hint_bits());
 
 	for (unsigned i = 0; i <= groups; i++) {
-		uint32_t *top = i == groups
-					? &class_in(slot, cache)->spare
-					: slot_row(slot->nr, i << CLASS_BITS |
-							     cache->class);
+		uint32_t *at = i == groups
+				       ? &class_in(slot, cache)->spare
+				       : slot_row(slot->nr, i << CLASS_BITS |
+							    cache->class);
+		uint32_t top = top_at(at, take);
 
-		if (*top)
-			fn(cache, *top, arg);
-		if (*top && take)
-			*top = 0;
+		if (top)
+			fn(cache, top, arg);
 	}
 }
 
@@ -52,9 +67,9 @@ static void each_of_cache(struct cache *cache, sheaf_fn *fn, void *arg,
 	for (unsigned owner = 0; owner < owners; owner++) {
 		struct barn *barn = barn_of(cache, owner);
 
-		each_of_chain(cache, fn, arg, barn->full);
 		if (take)
-			barn->full = barn->nr = 0;
+			WRITE_ONCE(barn->nr, 0);
+		each_of_chain(cache, fn, arg, top_at(&barn->full, take));
 	}
 }
 

@@ -47,7 +47,7 @@ struct slot_class {
 	uint8_t gone;	/* objects that went home for want of room, and not back */
 	uint8_t freed : 1;	/* the last slow call was a free */
 	uint8_t stale : 1;	/* calloc's last one was not fresh */
-	uint8_t turns : 3;	/* changes of sheaves, modulo GROW_TURNS */
+	uint8_t turns : 3;	/* changes of sheaves: each eighth is 0 again */
 	uint8_t turns_far : 3;	/* the same, strangers' objects */
 };
 
@@ -66,7 +66,7 @@ struct slot {
 	struct pcp pcp;			/* (S) */
 	struct pace changes;		/* (S) of sheaves */
 	struct pace returns;		/* (S) of objects that had gone home */
-	uint64_t gone_since;		/* (S) when gone[] was all 0 */
+	uint64_t gone_since;		/* (S) when all classes' gone was 0 */
 	uint64_t slow_allocs, slow_frees, refills, flushes;	/* (S) */
 	uint64_t remote_sheaves;				/* (S) */
 } aligned_to(64);

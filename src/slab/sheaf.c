@@ -124,18 +124,19 @@ enum { RETURNS = 32, RETURNS_NS = RETURNS * 10000, GONE_NS = 10000000 };
  * When a thread begins, or goes to another CPU, every class changes sheaves at
  * once; those that go on are few. So a class grows with each eighth change.
  */
-enum { GROW_TURNS = 8 };	/* what the bits of slot_class.turns count */
-
 static bool turn_to_grow(struct slot_class *class, bool own, bool busy)
 {
 	if (!busy) {
 		class->turns = class->turns_far = 0;
 		return false;
 	}
-	return (own ? ++class->turns : ++class->turns_far) % GROW_TURNS == 0;
+	return !(own ? ++class->turns : ++class->turns_far);
 }
 
-/* The first one: what is within a sheaf's own size is no more memory. */
+/*
+ * The first one: what is within a sheaf's own size is no more memory, and of
+ * what is larger the fewest that a sheaf pays for.
+ */
 static unsigned first_want(const struct cache *cache)
 {
 	return (unsigned)max_u64(cache->size > SHEAF_BYTES ? 2 : 4,
@@ -295,7 +296,8 @@ static uint32_t find_objects(struct cache *cache, struct slot *slot,
 		return 0;
 	n = slab_take(cache, owner, &slot->pcp, place(top),
 		      sheaf_of(top)->capacity, cache->ctor ? fresh : NULL);
-	slot->refills++;
+	/* One that is fresh is no sheaf's. */
+	slot->refills += !cache->ctor || !*fresh;
 	if (!n) {
 		sheaf_drop(top);
 		return 0;

@@ -426,6 +426,66 @@ static void children(void **state)
 	assert_int_equal(bm_cache_destroy(shared), 0);
 }
 
+/* Caches that come and go, and with them their sheaves. */
+static void *renew(void *arg)
+{
+	void *p[100];
+
+	while (!stop) {
+		struct bm_cache *cache = bm_cache_create("renewed", 64 + 16 * (uintptr_t)arg, 0, 0,
+							 NULL);
+
+		for (int i = 0; i < 100; i++)
+			p[i] = bm_cache_alloc(cache, 0);
+		for (int i = 0; i < 100; i++)
+			bm_cache_free(cache, p[i]);
+		if (bm_cache_destroy(cache))
+			t_fail("objects are left");
+	}
+	return NULL;
+}
+
+/* Each object is handed out once, and all go home: in a child of _Fork. */
+static void use_and_trim(void)
+{
+	enum { N = 600 };
+	static struct { uint64_t *at; } p[N];
+
+	t_child(30);
+	for (int i = 0; i < N; i++) {
+		p[i].at = malloc(64 + i % 8 * 16);
+		*p[i].at = i;
+	}
+	for (int i = 0; i < N; i++) {
+		if (*p[i].at != (uint64_t)i)
+			t_fail("handed out twice");
+		free(p[i].at);
+	}
+	bm_malloc_trim(0);
+	_exit(0);
+}
+
+/* A copy that is made while a cache's sheaves go is as good as any other. */
+static void copied_in_between(void **state)
+{
+	pthread_t t[2];
+
+	(void)state;
+	for (uintptr_t i = 0; i < 2; i++)
+		pthread_create(&t[i], NULL, renew, (void *)i);
+	for (int i = 0; i < 150; i++) {
+		pid_t pid = _Fork();
+
+		if (!pid)
+			use_and_trim();
+		t_wait_ok(pid, "_Fork");
+	}
+	stop = true;
+	for (int i = 0; i < 2; i++)
+		pthread_join(t[i], NULL);
+	stop = false;
+}
+
 /*
  * The fence is refused, from now on or (in a program that is run) from the
  * start: what other CPUs have stays there, and is still nobody's object.
@@ -576,5 +636,5 @@ __attribute__((constructor)) static void if_unfenced(void)
 
 CM_MAIN("classes", 120, cmocka_unit_test(many), cmocka_unit_test(reused),
 	cmocka_unit_test(live_ones), cmocka_unit_test(shrunk),
-	cmocka_unit_test(once), cmocka_unit_test(children),
+	cmocka_unit_test(once), cmocka_unit_test(children), cmocka_unit_test(copied_in_between),
 	cmocka_unit_test(unfenced), cmocka_unit_test(vforked), cmocka_unit_test(restless))
