@@ -114,6 +114,7 @@ MISUSE_FILES = tests/misuse/misuse.h \
 	tests/misuse/not_the_start_page.c \
 	tests/misuse/page_double_free.c \
 	tests/misuse/page_exact.c \
+	tests/misuse/page_exact_small.c \
 	tests/misuse/page_inner.c \
 	tests/misuse/page_none.c \
 	tests/misuse/page_of_slab.c \

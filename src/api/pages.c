@@ -172,8 +172,9 @@ BM_EXPORT void bm_free_pages_exact(void *addr, size_t size)
 		have = api_block_bytes(addr);
 		if (bytes_to_pages(size ? size : 1) != have >> topo.page_shift)
 			fatal("size mismatch in free of %p: %zu bytes given, "
-			      "block of %zu pages", addr, size,
-			      have >> topo.page_shift);
+			      "%s %zu", addr, size,
+			      page_entry(addr) ? "size class"
+					       : "large block of", have);
 	}
 	free_slow(addr);
 }
