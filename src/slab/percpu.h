@@ -66,7 +66,7 @@ struct slot {
 	struct pcp pcp;			/* (S) */
 	struct pace changes;		/* (S) of sheaves */
 	struct pace returns;		/* (S) of objects that had gone home */
-	uint64_t gone_since;		/* (S) when all classes' gone was 0 */
+	uint64_t gone_since;		/* (S) when gone of malloc's classes was 0 */
 	uint64_t slow_allocs, slow_frees, refills, flushes;	/* (S) */
 	uint64_t remote_sheaves;				/* (S) */
 } aligned_to(64);
