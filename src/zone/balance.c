@@ -410,6 +410,12 @@ void balance_leave(size_t npages)
 		WRITE_ONCE(balance.idle, IDLE_LEFT);
 }
 
+static void note_purged(struct resident *r, size_t npages)
+{
+	WRITE_ONCE(r->purged[0], READ_ONCE(r->purged[0]) + npages);
+	forget_idle(r, npages);
+}
+
 /* Down to target, but no more than so many pages. Returns how many. */
 static size_t reclaim_to(struct resident *r, size_t target, size_t most)
 {
@@ -427,8 +433,7 @@ static size_t reclaim_to(struct resident *r, size_t target, size_t most)
 			break;
 		done += n;
 	}
-	WRITE_ONCE(r->purged[0], READ_ONCE(r->purged[0]) + done);
-	forget_idle(r, done);
+	note_purged(r, done);
 	if (done >= most)
 		WRITE_ONCE(r->stalls, READ_ONCE(r->stalls) + 1);
 	return done;
@@ -470,10 +475,45 @@ static void note_refault(struct resident *r, size_t npages)
 	}
 }
 
+/* How much more is resident now than ever was. */
+static size_t note_most(struct resident *r, size_t resident)
+{
+	size_t most = READ_ONCE(r->most), more = less(resident, most);
+
+	WRITE_ONCE(r->most, most + more);
+	return more;
+}
+
+/*
+ * Page for page, and a little more, so that the kernel is not called for each
+ * slab. A program that turns from small objects to large blocks, 40 MiB of
+ * each, then has 43 at most, not 54; one that turns for ever is trusted soon.
+ * Huge pages are broken for it, if need be.
+ */
+static void hold_down(struct zone *zone, size_t more)
+{
+	struct resident *r = zone->resident;
+	size_t keep = least_slack(resident_used(r)), done = 0;
+
+	if (READ_ONCE(r->trust) || READ_ONCE(balance.slack))
+		return;
+	for (unsigned i = 0; i < r->nr_zones && done < more; i++) {
+		struct zone *other = r->zones[i];
+		size_t idle = less(READ_ONCE(other->free_pages[DIRTY]), keep);
+
+		if (other != zone && idle > keep / 4)
+			done += zone_reclaim(other, 0,
+					     min_u64(idle, max_u64(more - done,
+								   keep / 4)));
+	}
+	note_purged(r, done);
+	WRITE_ONCE(r->most, less(READ_ONCE(r->most), min_u64(done, more)));
+}
+
 void zone_took(struct zone *zone, size_t fresh)
 {
 	struct resident *r = zone->resident;
-	size_t used, dirty, high;
+	size_t used, dirty, high, more;
 
 	quota_keep();
 	if (!fresh)
@@ -482,6 +522,7 @@ void zone_took(struct zone *zone, size_t fresh)
 	if (READ_ONCE(r->purged[0]) | READ_ONCE(r->purged[1]))
 		note_refault(r, fresh);
 	dirty = resident_dirty(r);
+	more = note_most(r, used + dirty);
 	if (dirty <= least_kept(used))
 		return;
 	note_misfit(r, used, dirty);
@@ -491,6 +532,8 @@ void zone_took(struct zone *zone, size_t fresh)
 	high = high_for_fresh(r);
 	if (dirty > high)
 		reclaim_to(r, high, max_u64(batch(), fresh));
+	if (more)
+		hold_down(zone, more);
 }
 
 size_t residents_idle(void)

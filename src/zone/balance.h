@@ -31,6 +31,7 @@ struct resident {
 	size_t least_long[3];	/* (A) dirty in this period and the two before */
 	size_t least_dirty[2];	/* (A) in this moment and the last */
 	uint64_t moment_start;	/* (A) nanoseconds */
+	size_t most;		/* (A) pages that ever were resident at once */
 	size_t hollow;		/* (A) pages in use that have no memory */
 	size_t purged[2];	/* (A) pages, in this period and the last */
 	uint64_t refaults;	/* (A) of all that did, taken again so soon */
@@ -94,7 +95,8 @@ void zone_balance(struct zone *zone, size_t freed);
 /*
  * After pages were handed out. When so many of them were clean the resident
  * size is about to grow: then dirty pages that nobody has wanted for a while
- * make room first.
+ * make room first; and where it would be larger than ever, those of the node's
+ * other zones, which this one cannot use.
  */
 void zone_took(struct zone *zone, size_t fresh);
 /* At every allocation, under the zone's lock: keeps the figures. */

@@ -334,6 +334,7 @@ static struct page *leave_dirty(struct zone *normal, size_t used, size_t n)
 	zone_free(zone, zone_alloc(zone, n, 1, &kind));
 	resident_forget_peaks(r);
 	r->period_start = r->moment_start = os_now();
+	r->most = SIZE_MAX;
 	return keep;
 }
 
@@ -402,6 +403,45 @@ static void test_long_idle(void **state)
 		}
 		balance.slack = 0;
 		zone_free(normal, page);
+		zone_free(normal, keep);
+	}
+}
+
+/*
+ * What never was so much makes room in the other zone, page for page, though
+ * that was in use a moment ago; not in its own, where the next block may fit,
+ * and not where the program swings or has said what is kept.
+ */
+static void test_held_down(void **state)
+{
+	enum how { BEFORE, OWN, SWINGS, SAID, MOST };
+	struct zone *normal = nodes.zones[ZONE_NORMAL];
+	struct resident *r = zone->resident;
+	size_t n = MIB(12) >> topo.page_shift;
+	unsigned kind;
+
+	(void)state;
+	for (enum how how = BEFORE; how <= MOST; how++) {
+		struct page *keep = leave_dirty(normal, 4 * n, n), *page;
+		struct zone *from = how == OWN ? zone : normal;
+		uint64_t purged = zone->purged_pages;
+		size_t resident = resident_used(r) + resident_dirty(r);
+
+		r->least_dirty[0] = r->least_dirty[1] = 0;
+		r->least_long[0] = 0;
+		if (how != BEFORE)
+			r->most = resident;
+		r->trust = how == SWINGS ? 9 : 0;
+		balance.slack = how == SAID ? n : 0;
+		page = zone_alloc(from, n, 1, &kind);
+		purged = zone->purged_pages - purged;
+		if (how == MOST)
+			assert_in_range(purged, n / 2, n);
+		else
+			assert_int_equal(purged, 0);
+		balance.slack = 0;
+		r->trust = 0;
+		zone_free(from, page);
 		zone_free(normal, keep);
 	}
 }
@@ -613,6 +653,7 @@ int main(void)
 		cmocka_unit_test(test_watermarks),
 		cmocka_unit_test(test_makes_room),
 		cmocka_unit_test(test_long_idle),
+		cmocka_unit_test(test_held_down),
 		cmocka_unit_test(test_model),
 		cmocka_unit_test(test_shrink),
 		cmocka_unit_test(test_long),
