@@ -21,10 +21,13 @@ static bool reserve(size_t bytes, bool limited)
 				    DESC_GROUP_PAGES << topo.page_shift);
 	size_t map_bytes = align_up((bytes >> UNIT_SHIFT) * sizeof(uint16_t),
 				    page_bytes());
+	size_t free_bytes = align_up(bytes >> topo.page_shift >> 3,
+				     page_bytes());
 	char *mem = os_reserve(bytes + pageblock_bytes());
 	size_t desc_bytes = described >> PAGE_DESC_SHIFT;
 	char *desc = mem ? os_reserve(desc_bytes) : NULL;
-	uint16_t *map = desc ? os_reserve_readable(map_bytes) : NULL;
+	uint16_t *map = desc ? os_reserve_readable(map_bytes + free_bytes)
+			     : NULL;
 
 	if (!map) {
 		if (desc)
@@ -36,6 +39,7 @@ static bool reserve(size_t bytes, bool limited)
 	window.base = align_up((uintptr_t)mem, pageblock_bytes());
 	window.vmemmap = desc;
 	window.map = map;
+	window.free_map = (uint64_t *)((char *)map + map_bytes);
 	window.page_shift = topo.page_shift;
 	window.page_bytes = (unsigned)page_bytes();
 	window.bytes = bytes;
@@ -68,31 +72,49 @@ static size_t group_bytes(void)
 	return DESC_GROUP_PAGES << (topo.page_shift - PAGE_DESC_SHIFT);
 }
 
-/* Whole pieces that cover [from, to) of an array. */
-static bool commit_array(void *array, size_t from, size_t to, size_t piece)
+/*
+ * Whole pieces that cover [from, to) of an array; those that cover
+ * [start, from) are there.
+ */
+static bool commit_array(void *array, size_t start, size_t from, size_t to,
+			 size_t piece)
 {
-	size_t lo = align_down(from, piece), hi = align_up(to, piece);
+	size_t lo = from > start ? align_up(from, piece)
+				 : align_down(from, piece);
+	size_t hi = align_up(to, piece);
 
-	return os_commit((char *)array + lo, hi - lo);
+	return lo >= hi || os_commit((char *)array + lo, hi - lo);
+}
+
+static bool describe(pfn_t start, pfn_t from, pfn_t to)
+{
+	unsigned desc = topo.page_shift - PAGE_DESC_SHIFT;
+
+	return commit_array(window.vmemmap, start << desc, from << desc,
+			    to << desc, group_bytes());
 }
 
 bool pages_describe(pfn_t from, pfn_t to)
 {
-	unsigned desc = topo.page_shift - PAGE_DESC_SHIFT;
-
-	return commit_array(window.vmemmap, from << desc, to << desc,
-			    group_bytes());
+	return describe(from, from, to);
 }
 
-/* Slabs never lie outside of the window, so the map ends with it. */
-bool pages_commit(pfn_t from, pfn_t to)
+static bool commit_maps(pfn_t start, pfn_t from, pfn_t to)
 {
 	unsigned unit = UNIT_SHIFT - topo.page_shift;
 
-	return (from >= window.nr_pages ||
-		commit_array(window.map, (from >> unit) * sizeof(uint16_t),
-			     (to >> unit) * sizeof(uint16_t), page_bytes())) &&
-	       pages_describe(from, to) &&
+	return commit_array(window.map, (start >> unit) * sizeof(uint16_t),
+			    (from >> unit) * sizeof(uint16_t),
+			    (to >> unit) * sizeof(uint16_t), page_bytes()) &&
+	       commit_array(window.free_map, start / 8, from / 8,
+			    (to + 7) / 8, page_bytes());
+}
+
+/* Slabs never lie outside of the window, so the maps end with it. */
+bool pages_commit(pfn_t start, pfn_t from, pfn_t to)
+{
+	return (from >= window.nr_pages || commit_maps(start, from, to)) &&
+	       describe(start, from, to) &&
 	       os_commit(pfn_address(from), (to - from) << topo.page_shift);
 }
 

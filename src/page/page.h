@@ -94,6 +94,7 @@ struct window {
 	uintptr_t base;		/* (C) aligned to a pageblock, no more */
 	size_t nr_units;	/* (C) */
 	uint16_t *map;		/* (C) class, owner hint and node of a unit */
+	uint64_t *free_map;	/* (C) a bit for each page: zone/stretch.h */
 	char *vmemmap;		/* (C) */
 	unsigned page_shift;	/* (C) copy of topo's, beside the rest */
 	unsigned page_bytes;	/* (C) */
@@ -127,8 +128,8 @@ extern struct window window __attribute__((visibility("hidden")));
 
 /* False when not even a small window can be had. */
 bool window_init(size_t wanted);
-/* Makes pages [from, to) and what describes them usable. */
-bool pages_commit(pfn_t from, pfn_t to);
+/* Makes pages [from, to) and what describes them usable; [start, from) are. */
+bool pages_commit(pfn_t start, pfn_t from, pfn_t to);
 /* Only what describes them: the memory is somebody else's. */
 bool pages_describe(pfn_t from, pfn_t to);
 /*

@@ -27,7 +27,10 @@ void head_fill(void)
 	own(OWN_WINDOW, (void *)window.base, window.bytes);
 	own(OWN_PAGES, window.vmemmap,
 	    window.nr_descs << (topo.page_shift - PAGE_DESC_SHIFT));
-	own(OWN_MAP, window.map, window.nr_units * sizeof(*window.map));
+	/* The map, and behind it the map of free pages. */
+	own(OWN_MAP, window.map,
+	    (size_t)((char *)window.free_map - (char *)window.map) +
+		    window.nr_pages / 8);
 	own(OWN_CACHES, caches,
 	    (size_t)(percpu.base + percpu.region_end - caches));
 	head.mode = conf.mmap;

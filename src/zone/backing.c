@@ -118,7 +118,8 @@ bool zone_commit(struct zone *zone, pfn_t from, pfn_t to)
 	size_t bytes = (to - from) << topo.page_shift;
 
 	/* It never grows; a zone that is being made looks as if it could. */
-	if (zone->type == ZONE_DEVICE || !pages_commit(from, to))
+	if (zone->type == ZONE_DEVICE ||
+	    !pages_commit(zone->start, from, to))
 		return false;
 	zone_place(zone, from, to);
 	/* Locked memory is never handed out unlocked. */

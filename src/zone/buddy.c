@@ -6,6 +6,7 @@
 #include "zone/zone.h"
 
 #include "base/print.h"
+#include "zone/stretch.h"
 
 static unsigned kind_of(const struct page *page, unsigned order)
 {
@@ -34,6 +35,7 @@ static void add(struct zone *zone, struct page *page, unsigned order)
 	zone->nonempty[kind] |= 1u << order;
 	zone->free_pages[DIRTY] += page->free.dirty;
 	zone->free_pages[CLEAN] += ((size_t)1 << order) - page->free.dirty;
+	stretch_mark(zone, pfn_of(page), order, true);
 }
 
 void zone_pick_locked(struct zone *zone, struct page *page)
@@ -48,6 +50,7 @@ void zone_pick_locked(struct zone *zone, struct page *page)
 	zone->free_pages[DIRTY] -= page->free.dirty;
 	zone->free_pages[CLEAN] -= ((size_t)1 << order) - page->free.dirty;
 	page->type = PAGE_NONE;
+	stretch_mark(zone, pfn_of(page), order, false);
 }
 
 /* Parts a block of the order from its upper half, which is returned. */
@@ -211,6 +214,21 @@ bool zone_cut_locked(struct zone *zone, struct page *page, unsigned order,
 	}
 	clean = zone_cut_locked(zone, page, order - 1, half);
 	return zone_cut_locked(zone, upper, order - 1, npages - half) && clean;
+}
+
+void zone_part_locked(struct zone *zone, pfn_t head, pfn_t pfn)
+{
+	while (head < pfn) {
+		struct page *page = page_at(head), *upper;
+		unsigned order = page->order;
+
+		zone_pick_locked(zone, page);
+		upper = halve(page, order--);
+		add(zone, page, order);
+		add(zone, upper, order);
+		if (pfn >= pfn_of(upper))
+			head = pfn_of(upper);
+	}
 }
 
 /*

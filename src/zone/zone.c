@@ -12,6 +12,7 @@
 #include "zone/backing.h"
 #include "zone/hugetlb.h"
 #include "zone/quota.h"
+#include "zone/stretch.h"
 
 void zone_init(struct zone *zone, unsigned node, enum zone_type type,
 	       pfn_t start, pfn_t end)
@@ -110,119 +111,17 @@ static struct page *trim_locked(struct zone *zone, struct page *page,
 	return page_at(first);
 }
 
-/*
- * A slab's bitmap lies over the descriptors of its pages, so what is in front
- * of a page may be read as a block only where no slab is.
- */
-static bool slab_before(const struct zone *zone, pfn_t pfn)
-{
-	return pfn > zone->start && pfn <= window.nr_pages &&
-	       READ_ONCE(*map_entry(pfn_address(pfn - 1)));
-}
-
-/* Where the free block that ends at pfn begins; pfn: there is none. */
-static pfn_t block_before_locked(const struct zone *zone, pfn_t pfn)
-{
-	if (slab_before(zone, pfn))
-		return pfn;
-	for (unsigned order = 0; order <= zone->max_order; order++) {
-		pfn_t size = (pfn_t)1 << order;
-		const struct page *page;
-
-		if (pfn & (size - 1) || pfn - zone->start < size)
-			break;
-		page = page_at(pfn - size);
-		if (page_is_free(zone, page) && page->order == order)
-			return pfn - size;
-	}
-	return pfn;
-}
-
-/* How long the free stretch around a block is; it is enough to find enough. */
-static size_t stretch_locked(const struct zone *zone, pfn_t pfn, size_t enough,
-			     pfn_t *from)
-{
-	pfn_t to = pfn, before;
-
-	while (to < zone->present && to - pfn < enough &&
-	       page_is_free(zone, page_at(to)))
-		to += (pfn_t)1 << page_at(to)->order;
-	while (to - pfn < enough) {
-		before = block_before_locked(zone, pfn);
-		if (before == pfn)
-			break;
-		pfn = before;
-	}
-	*from = pfn;
-	return to - pfn;
-}
-
-enum { STRETCHES = 8 };	/* looked at in each list */
-
-/* An eighth too long: the search ends. A quarter: it ends with this list. */
-static bool is_tight(size_t length, size_t npages, unsigned part)
-{
-	return length <= npages + npages / part;
-}
-
-/*
- * A run that was freed is rarely one buddy: 75 pages may have become blocks of
- * 1, 2, 64 and 8. So before a larger block is broken, resident blocks of the
- * two orders that a stretch of npages must contain (75: 64 or 32) are looked
- * at with their neighbours, and the tightest stretch is taken, or one that is
- * tight enough. Of blocks of the kinds from first to last.
- */
 static struct page *take_stretch_locked(struct zone *zone, size_t npages,
 					size_t align, unsigned first,
 					unsigned last, unsigned *kind)
 {
-	unsigned order = log2_floor(npages), least = order ? order - 1 : 0;
-	size_t best = SIZE_MAX;
-	struct page *page;
-	size_t length;
-	pfn_t at = 0;
+	pfn_t run;
 
-	if (order > zone->max_order || zone->epoch)
+	if (!stretch_find_locked(zone, npages, align, first, last, &run))
 		return NULL;
-	/* Small clean blocks may end where a large one begins. */
-	if (first == CLEAN && zone->nonempty[CLEAN] >> order)
-		order = log2_floor(zone->nonempty[CLEAN]);
-	for (order++; order-- > least && !is_tight(best, npages, 4);)
-		for (unsigned k = first;
-		     k <= last && !is_tight(best, npages, 4); k++) {
-			struct list *list = &zone->free_area[order].blocks[k];
-			struct list *l = list->next;
-
-			if (!(zone->nonempty[k] >> order & 1))
-				continue;
-			for (int n = 0; n < STRETCHES && l != list &&
-					!is_tight(best, npages, 8); n++) {
-				pfn_t pfn = pfn_of(container_of(
-					l, struct page, link));
-				size_t have = stretch_locked(
-					zone, pfn, 2 * (npages + align), &pfn);
-
-				have -= min_u64(have, skipped(pfn, align));
-				if (have >= npages && have < best) {
-					best = have;
-					at = pfn;
-				}
-				l = l->next;
-			}
-		}
-	if (best == SIZE_MAX)
-		return NULL;
-	best = skipped(at, align);
-	while ((length = page_block_pages(page_at(at))) <= best) {
-		best -= length;
-		at += length;
-	}
-	best += npages;
-	*kind = absorb_locked(zone, at, at + best) ? CLEAN : DIRTY;
-	page = page_at(at);
-	return best == npages ? page
-			      : trim_locked(zone, page, best, npages, align,
-					    *kind);
+	zone_part_locked(zone, stretch_block_locked(zone, run), run);
+	*kind = absorb_locked(zone, run, run + npages) ? CLEAN : DIRTY;
+	return page_at(run);
 }
 
 /*
@@ -427,6 +326,16 @@ bool zone_grow(struct zone *zone, size_t npages)
 	}
 	unlock(&zone->grow_lock, LOCK_GROW);
 	return done;
+}
+
+/*
+ * A slab's bitmap lies over the descriptors of its pages, so what is in front
+ * of a page may be read as a block only where no slab is.
+ */
+static bool slab_before(const struct zone *zone, pfn_t pfn)
+{
+	return pfn > zone->start && pfn <= window.nr_pages &&
+	       READ_ONCE(*map_entry(pfn_address(pfn - 1)));
 }
 
 /* Where the free blocks at the end of the zone begin. */

@@ -17,7 +17,8 @@
  *        1 << 3 }, page(12) = { PART, dirty, mixed = 1 << 2 }, page(14) =
  *        { PART, clean }. A split just takes the halves apart again.
  * Cost:  a take or give is one list operation for each order split or merged.
- * See:   zone/buddy.c (one screen), zone/zone.c; the kernel's page_alloc.c.
+ * See:   zone/buddy.c (one screen), zone/stretch.c, zone/zone.c; the kernel's
+ *        page_alloc.c.
  */
 #ifndef BM_ZONE_ZONE_H
 #define BM_ZONE_ZONE_H
@@ -81,6 +82,7 @@ struct zone {
 	uint8_t node, type;	/* (C) */
 	uint8_t epoch;		/* (C) but in a child of _Fork */
 	uint8_t placement;	/* (A) enum placement */
+	bool is_mapped;		/* (Z) in the free map: zone/stretch.h */
 	uint32_t birth;		/* (C) 0, or the process that may use it */
 	const char *name;	/* (C) */
 
@@ -113,6 +115,8 @@ struct page *zone_take_dirty_locked(struct zone *zone, unsigned max_order);
 /* Keeps the first npages of a block that was taken; true: they are clean. */
 bool zone_cut_locked(struct zone *zone, struct page *page, unsigned order,
 		     size_t npages);
+/* Of a free block that begins at head and has page pfn: one begins there now. */
+void zone_part_locked(struct zone *zone, pfn_t head, pfn_t pfn);
 /* Gives [from, to) back as the fewest blocks that are aligned to their size. */
 void zone_give_range_locked(struct zone *zone, pfn_t from, pfn_t to,
 			    unsigned kind);

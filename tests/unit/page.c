@@ -87,7 +87,7 @@ static void test_forget(void **state)
 
 	(void)state;
 	unit_machine(MIB(64));
-	assert_true(pages_commit(0, 4 * DESC_GROUP_PAGES));
+	assert_true(pages_commit(0, 0, 4 * DESC_GROUP_PAGES));
 	for (i = 0; i < 4 * DESC_GROUP_PAGES; i++)
 		page_at(i)->npages = 7;
 	first = DESC_GROUP_PAGES;

@@ -9,6 +9,7 @@
 #include "os/os.h"
 #include "zone/backing.h"
 #include "zone/pcp.h"
+#include "zone/stretch.h"
 
 enum { PAGES = 16384, RUNS = 600 };
 
@@ -60,6 +61,11 @@ static size_t walk_free(struct page *page, unsigned order)
 	return 0;
 }
 
+static bool in_free_map(pfn_t pfn)
+{
+	return window.free_map[pfn / 64] >> pfn % 64 & 1;
+}
+
 static void walk(void)
 {
 	size_t free[2] = { 0, 0 }, taken = 0;
@@ -72,9 +78,13 @@ static void walk(void)
 
 		assert_true(page->type == PAGE_LARGE ||
 			    page->type == PAGE_FREE);
-		for (size_t i = 0; i < n; i++)
+		for (size_t i = 0; i < n; i++) {
 			assert_int_equal(used[pfn + i - zone->start],
 					 page->type == PAGE_LARGE);
+			if (zone->is_mapped)
+				assert_int_equal(in_free_map(pfn + i),
+						 page->type == PAGE_FREE);
+		}
 		if (page->type == PAGE_FREE) {
 			pfn_t buddy = pfn ^ n;
 
@@ -163,8 +173,34 @@ static void resize(unsigned i)
 	check_content(i, n < was ? n : was);
 }
 
+/* What a search finds is free, aligned, and begins in the block it is said to. */
+static unsigned check_stretches(void)
+{
+	unsigned found = 0;
+
+	for (int i = 0; i < 50; i++) {
+		size_t align = (size_t)1 << unit_below(5), n = random_length();
+		const struct page *block;
+		pfn_t run;
+
+		if (!stretch_find_locked(zone, n, align, CLEAN, MIXED, &run))
+			continue;
+		found++;
+		assert_int_equal(run % align, 0);
+		assert_in_range(run, zone->start, zone->present - n);
+		for (size_t k = 0; k < n; k++)
+			assert_false(used[run + k - zone->start]);
+		block = page_at(stretch_block_locked(zone, run));
+		assert_int_equal(block->type, PAGE_FREE);
+		assert_true(run - pfn_of(block) < (pfn_t)1 << block->order);
+	}
+	return found;
+}
+
 static void test_model(void **state)
 {
+	unsigned found = 0;
+
 	(void)state;
 	for (int round = 0; round < 60; round++) {
 		for (int op = 0; op < 2000; op++) {
@@ -180,7 +216,10 @@ static void test_model(void **state)
 		if (round % 5 == 4)
 			zone_reclaim(zone, unit_below(1000), SIZE_MAX);
 		walk();
+		found += check_stretches();
 	}
+	assert_true(zone->is_mapped);
+	assert_true(found > 60);
 	for (unsigned i = 0; i < RUNS; i++)
 		if (runs[i].page)
 			give(i);

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+#include "zone/stretch.h"
+
+#include "base/print.h"
+
+static void map_free_blocks(struct zone *zone)
+{
+	zone->is_mapped = true;
+	for (unsigned order = 0; order <= zone->max_order; order++)
+		for (unsigned kind = 0; kind < NR_KINDS; kind++) {
+			struct list *list =
+				&zone->free_area[order].blocks[kind];
+
+			for (struct list *l = list->next; l && l != list;
+			     l = l->next)
+				stretch_mark(zone,
+					     pfn_of(container_of(
+						     l, struct page, link)),
+					     order, true);
+		}
+}
+
+/* Free pages from pfn on: so many, or at least `most`. */
+static size_t free_from(pfn_t pfn, size_t most)
+{
+	size_t n = 0;
+
+	while (n < most) {
+		unsigned bit = (pfn + n) % 64;
+		uint64_t used = ~window.free_map[(pfn + n) / 64] >> bit;
+
+		if (used)
+			return n + (unsigned)__builtin_ctzll(used);
+		n += 64 - bit;
+	}
+	return n;
+}
+
+/* Free pages in front of pfn. */
+static size_t free_before(const struct zone *zone, pfn_t pfn, size_t most)
+{
+	size_t n = 0;
+
+	most = min_u64(most, pfn - zone->start);
+	while (n < most) {
+		unsigned bits = (pfn - n - 1) % 64 + 1;
+		uint64_t used = ~window.free_map[(pfn - n - 1) / 64]
+				<< (64 - bits);
+
+		if (used)
+			return n + (unsigned)__builtin_clzll(used);
+		n += bits;
+	}
+	return n;
+}
+
+pfn_t stretch_block_locked(const struct zone *zone, pfn_t pfn)
+{
+	for (unsigned order = 0;; order++) {
+		pfn_t head = align_down(pfn, (pfn_t)1 << order);
+		const struct page *page = page_at(head);
+
+		DEBUG_ON(order > zone->max_order);
+		if (page_is_free(zone, page) && page->order >= order)
+			return head;
+	}
+}
+
+/* The stretch around a block, or whole blocks of it that are enough. */
+struct stretch {
+	pfn_t from;
+	size_t length;
+};
+
+static struct stretch around(const struct zone *zone, pfn_t pfn, size_t enough)
+{
+	struct stretch s = { pfn, free_from(pfn, enough) };
+
+	if (s.length < enough) {
+		s.from -= free_before(zone, pfn, enough - s.length);
+		s.from = stretch_block_locked(zone, s.from);
+		s.length += pfn - s.from;
+	}
+	return s;
+}
+
+enum { STRETCHES = 16 };	/* looked at in each list */
+
+/* A sixteenth too long: the search ends. A quarter: it ends with this list. */
+static bool is_tight(size_t length, size_t npages, unsigned part)
+{
+	return length <= npages + npages / part;
+}
+
+/* The tightest so far. */
+struct best {
+	size_t length;
+	pfn_t run;
+};
+
+static void search(const struct zone *zone, const struct list *list,
+		   size_t npages, size_t align, struct best *best)
+{
+	const struct list *l = list->next;
+
+	for (int n = 0; n < STRETCHES && l != list &&
+			!is_tight(best->length, npages, 16);
+	     n++, l = l->next) {
+		struct stretch s = around(
+			zone, pfn_of(container_of(l, struct page, link)),
+			2 * (npages + align));
+		pfn_t run = align_up(s.from, align), end = s.from + s.length;
+
+		if (run + npages <= end && end - run < best->length) {
+			best->length = end - run;
+			best->run = run;
+		}
+	}
+}
+
+/*
+ * Before a larger block is broken, blocks of the two orders that a stretch of
+ * npages must contain (75: 64 or 32) are looked at with their neighbours.
+ */
+bool stretch_find_locked(struct zone *zone, size_t npages, size_t align,
+			 unsigned first, unsigned last, pfn_t *run)
+{
+	unsigned order = log2_floor(npages), least = order ? order - 1 : 0;
+	struct best best = { SIZE_MAX, 0 };
+
+	/* A zone that was recovered has lost some; others have no map. */
+	if (order > zone->max_order || zone->epoch ||
+	    zone->type >= WINDOW_ZONES)
+		return false;
+	/* Small clean blocks may end where a large one begins. */
+	if (first == CLEAN && zone->nonempty[CLEAN] >> order)
+		order = log2_floor(zone->nonempty[CLEAN]);
+	for (order++; order-- > least && !is_tight(best.length, npages, 4);)
+		for (unsigned k = first;
+		     k <= last && !is_tight(best.length, npages, 4); k++) {
+			if (!(zone->nonempty[k] >> order & 1))
+				continue;
+			if (!zone->is_mapped)
+				map_free_blocks(zone);
+			search(zone, &zone->free_area[order].blocks[k], npages,
+			       align, &best);
+		}
+	*run = best.run;
+	return best.length != SIZE_MAX;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What:  stretches of free blocks, whatever their orders: a run of 75 pages
+ *        that was freed may have become blocks of 1, 2, 64 and 8.
+ * Door:  stretch_find_locked() for a place where a run fits tightly;
+ *        stretch_mark() by buddy.c whenever a block is free, or no more.
+ * Locks: the zone's (Z).
+ * Invariant: the free map has a bit for each page of the window, set while the
+ *        page lies in a free block. So how long the stretch around a block is
+ *        is told by a few words, and no descriptor of a neighbour is read.
+ *        A zone keeps its part from the first search on: most processes have
+ *        no zone that was ever searched, and nothing of the map in memory.
+ *        Example: of pages 0 to 63 the bits 0x00ff00f0 are set. A block at
+ *        page 16 is in the stretch of 8 that ends before page 24.
+ * Cost:  a search looks at 16 blocks of each of four lists, at most.
+ */
+#ifndef BM_ZONE_STRETCH_H
+#define BM_ZONE_STRETCH_H
+
+#include <string.h>
+
+#include "zone/zone.h"
+
+/* 64 pages and more are whole words, since a block is aligned to its size. */
+static inline void stretch_mark(const struct zone *zone, pfn_t pfn,
+				unsigned order, bool free)
+{
+	uint64_t *word = &window.free_map[pfn / 64], bits;
+
+	if (!zone->is_mapped)
+		return;
+	if (order >= 6) {
+		memset(word, free ? 0xff : 0, (size_t)1 << order >> 3);
+		return;
+	}
+	bits = (((uint64_t)1 << (1u << order)) - 1) << pfn % 64;
+	*word = free ? *word | bits : *word & ~bits;
+}
+
+/*
+ * Where npages free pages begin, at a multiple of align pages, in a stretch
+ * around a block of the kinds from first to last. False: in none that a search
+ * has seen. The first page need not be a block's.
+ */
+bool stretch_find_locked(struct zone *zone, size_t npages, size_t align,
+			 unsigned first, unsigned last, pfn_t *run);
+/* The free block that a free page of a mapped zone lies in. */
+pfn_t stretch_block_locked(const struct zone *zone, pfn_t pfn);
+
+#endif
