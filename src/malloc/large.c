@@ -250,7 +250,7 @@ static bool may_move(const struct page *page, size_t bytes)
 }
 
 /* A new run with the old one's pages moved into it; NULL: copy instead. */
-static struct page *move(struct page *old, size_t npages)
+static cold struct page *move(struct page *old, size_t npages)
 {
 	size_t bytes = (size_t)old->npages << topo.page_shift;
 	struct page *page;

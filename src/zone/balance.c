@@ -314,7 +314,7 @@ static void note_misfit(struct resident *r, size_t used, size_t dirty)
 		WRITE_ONCE(r->misfit, misfit);
 }
 
-void resident_new_period(struct resident *r)
+cold void resident_new_period(struct resident *r)
 {
 	size_t used = resident_used(r);
 
@@ -490,7 +490,7 @@ static size_t note_most(struct resident *r, size_t resident)
  * each, then has 43 at most, not 54; one that turns for ever is trusted soon.
  * Huge pages are broken for it, if need be.
  */
-static void hold_down(struct zone *zone, size_t more)
+static cold void hold_down(struct zone *zone, size_t more)
 {
 	struct resident *r = zone->resident;
 	size_t keep = least_slack(resident_used(r)), done = 0;

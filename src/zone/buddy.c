@@ -151,7 +151,7 @@ static void forget_parts(struct page *page, unsigned order)
  * Few blocks, few calls: of a mixed one, down to where half of it is dirty,
  * but no part of a pageblock: a part of a huge page gives nothing back.
  */
-struct page *zone_take_dirty_locked(struct zone *zone, unsigned max_order)
+cold struct page *zone_take_dirty_locked(struct zone *zone, unsigned max_order)
 {
 	unsigned kind = dirty_of_first(zone, DIRTY) >=
 					dirty_of_first(zone, MIXED)

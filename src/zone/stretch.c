@@ -1,9 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 #include "zone/stretch.h"
 
+#include <string.h>
+
 #include "base/print.h"
 
-static void map_free_blocks(struct zone *zone)
+/* 64 pages and more are whole words, since a block is aligned to its size. */
+void stretch_set(pfn_t pfn, unsigned order, bool free)
+{
+	uint64_t *word = &window.free_map[pfn / 64], bits;
+
+	if (order >= 6) {
+		memset(word, free ? 0xff : 0, (size_t)1 << order >> 3);
+		return;
+	}
+	bits = (((uint64_t)1 << (1u << order)) - 1) << pfn % 64;
+	*word = free ? *word | bits : *word & ~bits;
+}
+
+static cold void map_free_blocks(struct zone *zone)
 {
 	zone->is_mapped = true;
 	for (unsigned order = 0; order <= zone->max_order; order++)
@@ -13,10 +28,9 @@ static void map_free_blocks(struct zone *zone)
 
 			for (struct list *l = list->next; l && l != list;
 			     l = l->next)
-				stretch_mark(zone,
-					     pfn_of(container_of(
-						     l, struct page, link)),
-					     order, true);
+				stretch_set(pfn_of(container_of(
+						    l, struct page, link)),
+					    order, true);
 		}
 }
 

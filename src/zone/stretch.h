@@ -17,24 +17,14 @@
 #ifndef BM_ZONE_STRETCH_H
 #define BM_ZONE_STRETCH_H
 
-#include <string.h>
-
 #include "zone/zone.h"
 
-/* 64 pages and more are whole words, since a block is aligned to its size. */
+void stretch_set(pfn_t pfn, unsigned order, bool free);
 static inline void stretch_mark(const struct zone *zone, pfn_t pfn,
 				unsigned order, bool free)
 {
-	uint64_t *word = &window.free_map[pfn / 64], bits;
-
-	if (!zone->is_mapped)
-		return;
-	if (order >= 6) {
-		memset(word, free ? 0xff : 0, (size_t)1 << order >> 3);
-		return;
-	}
-	bits = (((uint64_t)1 << (1u << order)) - 1) << pfn % 64;
-	*word = free ? *word | bits : *word & ~bits;
+	if (unlikely(zone->is_mapped))
+		stretch_set(pfn, order, free);
 }
 
 /*

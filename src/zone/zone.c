@@ -64,7 +64,7 @@ static bool absorb_locked(struct zone *zone, pfn_t from, pfn_t to)
  * orders: for runs that are long (a walk is nothing beside touching them) and
  * for any run once the address space has run out.
  */
-static struct page *take_long_locked(struct zone *zone, size_t npages,
+static cold struct page *take_long_locked(struct zone *zone, size_t npages,
 				     unsigned *kind)
 {
 	pfn_t from = zone->start, pfn = from;
@@ -292,7 +292,7 @@ static pfn_t grown_end(const struct zone *zone, size_t npages, pfn_t align)
  * it). The new pages form a block of the order that npages needs; near the
  * end of the address space, or when the kernel refuses, just enough is tried.
  */
-bool zone_grow(struct zone *zone, size_t npages)
+cold bool zone_grow(struct zone *zone, size_t npages)
 {
 	pfn_t from, to[3];
 	bool done = false;
