@@ -34,11 +34,12 @@ static cold void map_free_blocks(struct zone *zone)
 		}
 }
 
-/* Free pages from pfn on: so many, or at least `most`. */
-static size_t free_from(pfn_t pfn, size_t most)
+/* Free pages from pfn on, or enough of them: none of the next zone's. */
+static size_t free_from(const struct zone *zone, pfn_t pfn, size_t most)
 {
 	size_t n = 0;
 
+	most = min_u64(most, zone->present - pfn);
 	while (n < most) {
 		unsigned bit = (pfn + n) % 64;
 		uint64_t used = ~window.free_map[(pfn + n) / 64] >> bit;
@@ -50,7 +51,7 @@ static size_t free_from(pfn_t pfn, size_t most)
 	return n;
 }
 
-/* Free pages in front of pfn. */
+/* The same in front of pfn. A zone begins and ends with a word of the map. */
 static size_t free_before(const struct zone *zone, pfn_t pfn, size_t most)
 {
 	size_t n = 0;
@@ -88,7 +89,7 @@ struct stretch {
 
 static struct stretch around(const struct zone *zone, pfn_t pfn, size_t enough)
 {
-	struct stretch s = { pfn, free_from(pfn, enough) };
+	struct stretch s = { pfn, free_from(zone, pfn, enough) };
 
 	if (s.length < enough) {
 		s.from -= free_before(zone, pfn, enough - s.length);

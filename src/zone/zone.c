@@ -419,6 +419,7 @@ void zone_recover(struct zone *zone)
 		memset(zone->free_area, 0, sizeof(zone->free_area));
 		memset(zone->nonempty, 0, sizeof(zone->nonempty));
 		memset(zone->free_pages, 0, sizeof(zone->free_pages));
+		zone->is_mapped = false;
 		zone->epoch++;
 	}
 	/* zone_shrink() may have been about to drop what lies behind. */
