@@ -595,6 +595,39 @@ static int fresh(void **state)
 	return 0;
 }
 
+/*
+ * Two zones side by side, the first grown to its end: the 64 free pages there
+ * and the 64 that the next one begins with are no stretch of 100.
+ */
+static void test_neighbours(void **state)
+{
+	static struct zone low, high;
+	pfn_t border = window.nr_pages - 4096;
+	struct page *first, *last;
+	unsigned kind;
+
+	(void)state;
+	zone_init(&low, 0, ZONE_NORMAL, border - 4096, border);
+	zone_init(&high, 0, ZONE_MOVABLE, border, border + 4096);
+	first = zone_alloc(&high, 64, 1, &kind);
+	assert_int_equal(pfn_of(first), border);
+	assert_non_null(zone_alloc(&high, 64, 1, &kind));
+	zone_free(&high, first);
+	zone_free(&high, zone_alloc(&high, 100, 1, &kind));
+	assert_true(high.is_mapped);
+	assert_non_null(zone_alloc(&low, 4032, 1, &kind));
+	last = zone_alloc(&low, 64, 1, &kind);
+	assert_int_equal(pfn_of(last), border - 64);
+	zone_free(&low, last);
+	assert_null(zone_alloc(&low, 100, 1, &kind));
+	assert_int_equal(low.free_pages[CLEAN] + low.free_pages[DIRTY], 64);
+	/* The last page of the map. */
+	assert_non_null(zone_alloc(&high, 4096 - 128 - 70, 1, &kind));
+	last = zone_alloc(&high, 70, 1, &kind);
+	zone_free(&high, last);
+	assert_null(zone_alloc(&high, 71, 1, &kind));
+}
+
 static void period(struct resident *r, bool mistaken)
 {
 	r->refaults += mistaken ? 100 : 0;
@@ -705,6 +738,7 @@ int main(void)
 		cmocka_unit_test_setup(test_model, fresh),
 		cmocka_unit_test_setup(test_shrink, fresh),
 		cmocka_unit_test_setup(test_misfit, fresh),
+		cmocka_unit_test(test_neighbours),
 	};
 
 	t_start("unit/zone", 120);
