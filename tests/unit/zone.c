@@ -621,11 +621,6 @@ static void test_neighbours(void **state)
 	zone_free(&low, last);
 	assert_null(zone_alloc(&low, 100, 1, &kind));
 	assert_int_equal(low.free_pages[CLEAN] + low.free_pages[DIRTY], 64);
-	/* The last page of the map. */
-	assert_non_null(zone_alloc(&high, 4096 - 128 - 70, 1, &kind));
-	last = zone_alloc(&high, 70, 1, &kind);
-	zone_free(&high, last);
-	assert_null(zone_alloc(&high, 71, 1, &kind));
 }
 
 static void period(struct resident *r, bool mistaken)
