@@ -233,7 +233,7 @@ static size_t long_idle_pages(const struct resident *r)
  * within the slack, but for a second none of them was wanted. What the program
  * said (mallopt) is kept all the same.
  */
-static size_t high_for_fresh(const struct resident *r)
+static cold size_t high_for_fresh(const struct resident *r)
 {
 	size_t used = resident_used(r), dirty = resident_dirty(r);
 	size_t keep = wanted(r, used) + max_u64(less(slack(r, used),
@@ -486,17 +486,19 @@ static size_t note_most(struct resident *r, size_t resident)
 
 /*
  * Page for page, and a little more, so that the kernel is not called for each
- * slab. A program that turns from small objects to large blocks, 40 MiB of
- * each, then has 43 at most, not 54; one that turns for ever is trusted soon.
- * Huge pages are broken for it, if need be.
+ * slab; no more than a batch, for a huge block may never be touched. A program
+ * that turns from small objects to large blocks, 40 MiB of each, then has 43
+ * at most, not 54; one that turns for ever is trusted soon. Huge pages are
+ * broken for it, if need be. Returns how many pages.
  */
-static cold void hold_down(struct zone *zone, size_t more)
+static cold size_t hold_down(struct zone *zone, size_t more)
 {
 	struct resident *r = zone->resident;
 	size_t keep = least_slack(resident_used(r)), done = 0;
 
 	if (READ_ONCE(r->trust) || READ_ONCE(balance.slack))
-		return;
+		return 0;
+	more = min_u64(more, batch());
 	for (unsigned i = 0; i < r->nr_zones && done < more; i++) {
 		struct zone *other = r->zones[i];
 		size_t idle = less(READ_ONCE(other->free_pages[DIRTY]), keep);
@@ -506,22 +508,24 @@ static cold void hold_down(struct zone *zone, size_t more)
 					     min_u64(idle, max_u64(more - done,
 								   keep / 4)));
 	}
-	note_purged(r, done);
-	WRITE_ONCE(r->most, less(READ_ONCE(r->most), min_u64(done, more)));
+	if (done)
+		note_purged(r, done);
+	return done;
 }
 
 void zone_took(struct zone *zone, size_t fresh)
 {
 	struct resident *r = zone->resident;
-	size_t used, dirty, high, more;
+	size_t used, dirty, high, more, done = 0;
 
 	quota_keep();
 	if (!fresh)
 		return;
-	used = resident_used(r);
 	if (READ_ONCE(r->purged[0]) | READ_ONCE(r->purged[1]))
 		note_refault(r, fresh);
+	/* What is freed between the two counts not at all, and not twice. */
 	dirty = resident_dirty(r);
+	used = resident_used(r);
 	more = note_most(r, used + dirty);
 	if (dirty <= least_kept(used))
 		return;
@@ -531,9 +535,12 @@ void zone_took(struct zone *zone, size_t fresh)
 		return;
 	high = high_for_fresh(r);
 	if (dirty > high)
-		reclaim_to(r, high, max_u64(batch(), fresh));
-	if (more)
-		hold_down(zone, more);
+		done = reclaim_to(r, high, max_u64(batch(), fresh));
+	if (more > done)
+		done += hold_down(zone, more - done);
+	if (more && done)
+		WRITE_ONCE(r->most, less(READ_ONCE(r->most),
+					 min_u64(done, more)));
 }
 
 size_t residents_idle(void)

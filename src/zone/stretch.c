@@ -143,7 +143,7 @@ bool stretch_find_locked(struct zone *zone, size_t npages, size_t align,
 	unsigned order = log2_floor(npages), least = order ? order - 1 : 0;
 	struct best best = { SIZE_MAX, 0 };
 
-	/* A zone that was recovered has lost some; others have no map. */
+	/* A zone that was recovered has lost some; extra zones have no map. */
 	if (order > zone->max_order || zone->epoch ||
 	    zone->type >= WINDOW_ZONES)
 		return false;
