@@ -475,15 +475,6 @@ static void note_refault(struct resident *r, size_t npages)
 	}
 }
 
-/* How much more is resident now than ever was. */
-static size_t note_most(struct resident *r, size_t resident)
-{
-	size_t most = READ_ONCE(r->most), more = less(resident, most);
-
-	WRITE_ONCE(r->most, most + more);
-	return more;
-}
-
 /*
  * Page for page, and a little more, so that the kernel is not called for each
  * slab; no more than a batch, for a huge block may never be touched. A program
@@ -513,10 +504,22 @@ static cold size_t hold_down(struct zone *zone, size_t more)
 	return done;
 }
 
+/* So many more are resident than ever were. Returns how many pages went back. */
+static cold size_t make_room(struct zone *zone, size_t fresh, size_t dirty,
+			     size_t more)
+{
+	struct resident *r = zone->resident;
+	size_t high = high_for_fresh(r), done = 0;
+
+	if (dirty > high)
+		done = reclaim_to(r, high, max_u64(batch(), fresh));
+	return more > done ? done + hold_down(zone, more - done) : done;
+}
+
 void zone_took(struct zone *zone, size_t fresh)
 {
 	struct resident *r = zone->resident;
-	size_t used, dirty, high, more, done = 0;
+	size_t used, dirty, most, done = 0;
 
 	quota_keep();
 	if (!fresh)
@@ -526,21 +529,15 @@ void zone_took(struct zone *zone, size_t fresh)
 	/* What is freed between the two counts not at all, and not twice. */
 	dirty = resident_dirty(r);
 	used = resident_used(r);
-	more = note_most(r, used + dirty);
-	if (dirty <= least_kept(used))
-		return;
-	note_misfit(r, used, dirty);
-	tick(r);
-	if (conf.reclaim == RECLAIM_OFF)
-		return;
-	high = high_for_fresh(r);
-	if (dirty > high)
-		done = reclaim_to(r, high, max_u64(batch(), fresh));
-	if (more > done)
-		done += hold_down(zone, more - done);
-	if (more && done)
-		WRITE_ONCE(r->most, less(READ_ONCE(r->most),
-					 min_u64(done, more)));
+	most = READ_ONCE(r->most);
+	if (dirty > least_kept(used)) {
+		note_misfit(r, used, dirty);
+		tick(r);
+		if (conf.reclaim != RECLAIM_OFF)
+			done = make_room(zone, fresh, dirty,
+					 less(used + dirty, most));
+	}
+	WRITE_ONCE(r->most, max_u64(most, less(used + dirty, done)));
 }
 
 size_t residents_idle(void)
