@@ -202,7 +202,7 @@ bool zone_add_memory(unsigned nid, void *addr, size_t bytes)
 	lock(&extra_lock, LOCK_GROW);
 	nodes_child();
 	zone = make_zone(nid, ZONE_DEVICE, addr, bytes);
-	if (zone && !pages_describe(zone->start, zone->end)) {
+	if (zone && !pages_describe(zone->start, zone->start, zone->end)) {
 		extra_remove(extra_of_pfn(zone->start));
 		zone->end = zone->start;
 		zone = NULL;

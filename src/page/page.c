@@ -86,17 +86,12 @@ static bool commit_array(void *array, size_t start, size_t from, size_t to,
 	return lo >= hi || os_commit((char *)array + lo, hi - lo);
 }
 
-static bool describe(pfn_t start, pfn_t from, pfn_t to)
+bool pages_describe(pfn_t start, pfn_t from, pfn_t to)
 {
 	unsigned desc = topo.page_shift - PAGE_DESC_SHIFT;
 
 	return commit_array(window.vmemmap, start << desc, from << desc,
 			    to << desc, group_bytes());
-}
-
-bool pages_describe(pfn_t from, pfn_t to)
-{
-	return describe(from, from, to);
 }
 
 static bool commit_maps(pfn_t start, pfn_t from, pfn_t to)
@@ -114,7 +109,7 @@ static bool commit_maps(pfn_t start, pfn_t from, pfn_t to)
 bool pages_commit(pfn_t start, pfn_t from, pfn_t to)
 {
 	return (from >= window.nr_pages || commit_maps(start, from, to)) &&
-	       describe(start, from, to) &&
+	       pages_describe(start, from, to) &&
 	       os_commit(pfn_address(from), (to - from) << topo.page_shift);
 }
 

@@ -131,7 +131,7 @@ bool window_init(size_t wanted);
 /* Makes pages [from, to) and what describes them usable; [start, from) are. */
 bool pages_commit(pfn_t start, pfn_t from, pfn_t to);
 /* Only what describes them: the memory is somebody else's. */
-bool pages_describe(pfn_t from, pfn_t to);
+bool pages_describe(pfn_t start, pfn_t from, pfn_t to);
 /*
  * Of the block that is all of them only the first descriptor means anything:
  * the others may go back to zero, and their memory to the system.
