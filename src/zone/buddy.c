@@ -216,19 +216,41 @@ bool zone_cut_locked(struct zone *zone, struct page *page, unsigned order,
 	return zone_cut_locked(zone, upper, order - 1, npages - half) && clean;
 }
 
-void zone_part_locked(struct zone *zone, pfn_t head, pfn_t pfn)
+struct page *zone_block_locked(const struct zone *zone, pfn_t pfn,
+			       unsigned order)
 {
-	while (head < pfn) {
-		struct page *page = page_at(head), *upper;
-		unsigned order = page->order;
+	for (; order <= zone->max_order; order++) {
+		pfn_t head = align_down(pfn, (pfn_t)1 << order);
+		struct page *page;
 
-		zone_pick_locked(zone, page);
-		upper = halve(page, order--);
-		add(zone, page, order);
-		add(zone, upper, order);
-		if (pfn >= pfn_of(upper))
-			head = pfn_of(upper);
+		if (head < zone->start)
+			break;
+		page = page_at(head);
+		if (page_is_free(zone, page) && page->order >= order)
+			return page;
 	}
+	return NULL;
+}
+
+void zone_part_locked(struct zone *zone, struct page *page, pfn_t pfn)
+{
+	unsigned order = page->order;
+	pfn_t head = pfn_of(page);
+
+	if (head == pfn)
+		return;
+	zone_pick_locked(zone, page);
+	while (head < pfn) {
+		struct page *upper = halve(page, order--), *other = upper;
+
+		if (pfn - head >= (pfn_t)1 << order) {
+			head += (pfn_t)1 << order;
+			other = page;
+			page = upper;
+		}
+		add(zone, other, order);
+	}
+	add(zone, page, order);
 }
 
 /*

@@ -84,18 +84,7 @@ static void advise(pfn_t from, pfn_t to, bool huge)
 /* True: a free block covers the whole pageblock at pfn. */
 static bool is_free_locked(const struct zone *zone, pfn_t pfn)
 {
-	for (unsigned order = topo.pageblock_order; order <= zone->max_order;
-	     order++) {
-		pfn_t head = pfn >> order << order;
-		const struct page *page;
-
-		if (head < zone->start)
-			break;
-		page = page_at(head);
-		if (page_is_free(zone, page) && page->order >= order)
-			return true;
-	}
-	return false;
+	return zone_block_locked(zone, pfn, topo.pageblock_order);
 }
 
 /* Pageblocks of [from, to) that are in use at least in part, at random. */

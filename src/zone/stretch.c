@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#include "base/print.h"
-
 /* 64 pages and more are whole words, since a block is aligned to its size. */
 void stretch_set(pfn_t pfn, unsigned order, bool free)
 {
@@ -69,18 +67,6 @@ static size_t free_before(const struct zone *zone, pfn_t pfn, size_t most)
 	return n;
 }
 
-pfn_t stretch_block_locked(const struct zone *zone, pfn_t pfn)
-{
-	for (unsigned order = 0;; order++) {
-		pfn_t head = align_down(pfn, (pfn_t)1 << order);
-		const struct page *page = page_at(head);
-
-		DEBUG_ON(order > zone->max_order);
-		if (page_is_free(zone, page) && page->order >= order)
-			return head;
-	}
-}
-
 /* The stretch around a block, or whole blocks of it that are enough. */
 struct stretch {
 	pfn_t from;
@@ -93,7 +79,7 @@ static struct stretch around(const struct zone *zone, pfn_t pfn, size_t enough)
 
 	if (s.length < enough) {
 		s.from -= free_before(zone, pfn, enough - s.length);
-		s.from = stretch_block_locked(zone, s.from);
+		s.from = pfn_of(zone_block_locked(zone, s.from, 0));
 		s.length += pfn - s.from;
 	}
 	return s;

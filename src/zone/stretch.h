@@ -35,7 +35,5 @@ static inline void stretch_mark(const struct zone *zone, pfn_t pfn,
  */
 bool stretch_find_locked(struct zone *zone, size_t npages, size_t align,
 			 unsigned first, unsigned last, pfn_t *run);
-/* The free block that a free page of a mapped zone lies in. */
-pfn_t stretch_block_locked(const struct zone *zone, pfn_t pfn);
 
 #endif

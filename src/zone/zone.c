@@ -65,7 +65,7 @@ static bool absorb_locked(struct zone *zone, pfn_t from, pfn_t to)
  * for any run once the address space has run out.
  */
 static cold struct page *take_long_locked(struct zone *zone, size_t npages,
-				     unsigned *kind)
+					  unsigned *kind)
 {
 	pfn_t from = zone->start, pfn = from;
 
@@ -119,7 +119,7 @@ static struct page *take_stretch_locked(struct zone *zone, size_t npages,
 
 	if (!stretch_find_locked(zone, npages, align, first, last, &run))
 		return NULL;
-	zone_part_locked(zone, stretch_block_locked(zone, run), run);
+	zone_part_locked(zone, zone_block_locked(zone, run, 0), run);
 	*kind = absorb_locked(zone, run, run + npages) ? CLEAN : DIRTY;
 	return page_at(run);
 }

@@ -115,8 +115,11 @@ struct page *zone_take_dirty_locked(struct zone *zone, unsigned max_order);
 /* Keeps the first npages of a block that was taken; true: they are clean. */
 bool zone_cut_locked(struct zone *zone, struct page *page, unsigned order,
 		     size_t npages);
-/* Of a free block that begins at head and has page pfn: one begins there now. */
-void zone_part_locked(struct zone *zone, pfn_t head, pfn_t pfn);
+/* The free block, of the order at least, that has a page; NULL: none has it. */
+struct page *zone_block_locked(const struct zone *zone, pfn_t pfn,
+			       unsigned order);
+/* Of a free block that has page pfn: one begins there now. */
+void zone_part_locked(struct zone *zone, struct page *page, pfn_t pfn);
 /* Gives [from, to) back as the fewest blocks that are aligned to their size. */
 void zone_give_range_locked(struct zone *zone, pfn_t from, pfn_t to,
 			    unsigned kind);

@@ -190,7 +190,8 @@ static unsigned check_stretches(void)
 		assert_in_range(run, zone->start, zone->present - n);
 		for (size_t k = 0; k < n; k++)
 			assert_false(used[run + k - zone->start]);
-		block = page_at(stretch_block_locked(zone, run));
+		block = zone_block_locked(zone, run, 0);
+		assert_non_null(block);
 		assert_int_equal(block->type, PAGE_FREE);
 		assert_true(run - pfn_of(block) < (pfn_t)1 << block->order);
 	}
