@@ -27,10 +27,14 @@
 #define cold __attribute__((__cold__, __noinline__))
 #define always_inline inline __attribute__((always_inline))
 /*
- * Of tables that few programs touch: they lie behind all other data, which so
- * shares few pages (SHARED in Makefile.am).
+ * The linker puts data in this order (SHARED in Makefile.am), so that what each
+ * process touches shares few pages: what stands nowhere here; what is large, of
+ * which most processes touch the head; tables that few touch; and what fork
+ * wipes, whole pages.
  */
+#define set_behind __attribute__((section(".bss.behind")))
 #define set_apart __attribute__((section(".bss.set_apart")))
+#define set_wiped __attribute__((section(".bss.wiped")))
 #define aligned_to(n) __attribute__((aligned(n)))
 #define BM_EXPORT __attribute__((visibility("default")))
 

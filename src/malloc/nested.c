@@ -19,7 +19,7 @@
 
 enum { PLACE_BYTES = 1024, PLACES = 64, MAPPINGS = 256 };
 
-static char places[PLACES][PLACE_BYTES] aligned_to(PLACE_BYTES);
+static char places[PLACES][PLACE_BYTES] set_apart aligned_to(PLACE_BYTES);
 static uint64_t places_used;			/* (A) */
 static struct mapping {
 	char *base;	/* (A) NULL: free; 1: being filled */

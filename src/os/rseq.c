@@ -11,7 +11,7 @@
 
 thread_local_word struct seat seat;
 struct percpu_base percpu_base;
-struct percpu_switch percpu_switch aligned_to(SWITCH_BYTES);
+struct percpu_switch percpu_switch set_wiped aligned_to(SWITCH_BYTES);
 static uintptr_t area;	/* (C) */
 
 extern const ptrdiff_t __rseq_offset __attribute__((weak));

@@ -11,7 +11,7 @@
 
 enum { NOBODY = 0xff };		/* a CPU of no node, a node without a nid */
 
-struct topo topo;
+struct topo topo set_behind;
 
 /*
  * One reading of the machine, before it becomes ours: nodes by their place in
@@ -23,9 +23,10 @@ static struct {
 	unsigned used, all;
 	uint16_t id[NODES_MAX];
 	size_t bytes[NODES_MAX];
-	uint8_t distance[NODES_MAX][NODES_MAX];
 	uint8_t place_of_cpu[CPUS_MAX];
-} seen;
+} seen set_behind;
+
+static uint8_t seen_distance[NODES_MAX][NODES_MAX] set_apart;
 
 static struct {
 	bool real;		/* (C) the root is the kernel's own */
@@ -127,7 +128,7 @@ static void read_distances(unsigned nr_online)
 				d = LOCAL_DISTANCE;
 			else if (d < LOCAL_DISTANCE)
 				d = REMOTE_DISTANCE;
-			seen.distance[i][k] = d;
+			seen_distance[i][k] = d;
 		}
 	}
 }
@@ -237,7 +238,7 @@ static bool publish_nodes(uint8_t nid_of[NODES_MAX])
 		for (unsigned k = 0; k < seen.all; k++)
 			if (nid_of[i] != NOBODY && nid_of[k] != NOBODY)
 				SET(topo.distance[nid_of[i]][nid_of[k]],
-				    seen.distance[i][k]);
+				    seen_distance[i][k]);
 	if (known != topo.known) {
 		store_release(&topo.known, known);
 		changed = true;
@@ -256,7 +257,7 @@ static bool publish_cpus(uint8_t nid_of[NODES_MAX])
 			placed |= (uint64_t)1 << i;
 	for (unsigned i = 0; i < seen.all && placed; i++)
 		if (nid_of[i] == NOBODY)
-			nid_of[i] = nid_of[nearest(seen.distance[i], placed)];
+			nid_of[i] = nid_of[nearest(seen_distance[i], placed)];
 	for (unsigned cpu = 0; cpu < CPUS_MAX && placed; cpu++)
 		if (seen.place_of_cpu[cpu] != NOBODY)
 			SET(topo.node_of_cpu[cpu],

@@ -12,19 +12,16 @@ struct balance balance;
  * All that there are. A zone that joined its node's has left its own, which
  * stays listed and counts nothing.
  */
-enum { RESIDENTS_MAX = 512 };
-static struct resident *residents[RESIDENTS_MAX];	/* (A) only added to */
-static unsigned nr_residents;				/* (A) */
+static struct resident *residents;	/* (A) only added to */
 
 static void enlist(struct resident *r)
 {
-	for (unsigned i = 0; i < nr_residents; i++)
-		if (residents[i] == r)
+	struct resident **last = &residents;
+
+	for (; *last; last = &(*last)->next)
+		if (*last == r)
 			return;
-	if (nr_residents == RESIDENTS_MAX)
-		return;
-	residents[nr_residents] = r;
-	store_release(&nr_residents, nr_residents + 1);
+	store_release(last, r);
 }
 
 void resident_add(struct resident *r, struct zone *zone)
@@ -39,24 +36,29 @@ static bool counts(const struct resident *r)
 	return r->nr_zones && r->zones[0]->resident == r;
 }
 
-/* The next one that counts, from *at on; NULL: that was all. */
-static struct resident *next_resident(unsigned *at)
+/* The first that counts, from r on; NULL: none does. */
+static struct resident *that_counts(struct resident *r)
 {
-	while (*at < load_acquire(&nr_residents)) {
-		struct resident *r = residents[(*at)++];
+	while (r && !counts(r))
+		r = r->next;
+	return r;
+}
 
-		if (counts(r))
-			return r;
-	}
-	return NULL;
+static struct resident *first_resident(void)
+{
+	return that_counts(load_acquire(&residents));
+}
+
+static struct resident *next_resident(const struct resident *r)
+{
+	return that_counts(load_acquire(&r->next));
 }
 
 static size_t sum(size_t (*figure)(const struct resident *r))
 {
 	size_t total = 0;
-	struct resident *r;
 
-	for (unsigned i = 0; (r = next_resident(&i));)
+	for (const struct resident *r = first_resident(); r; r = next_resident(r))
 		total += figure(r);
 	return total;
 }
@@ -542,10 +544,9 @@ void zone_took(struct zone *zone, size_t fresh)
 
 size_t residents_idle(void)
 {
-	struct resident *r;
 	size_t idle = 0;
 
-	for (unsigned i = 0; (r = next_resident(&i));) {
+	for (struct resident *r = first_resident(); r; r = next_resident(r)) {
 		size_t dirty = resident_dirty(r), keep;
 
 		tick(r);
@@ -559,13 +560,12 @@ size_t residents_idle(void)
 size_t residents_reclaim(size_t npages, size_t most)
 {
 	struct stock *stock = load_acquire(&balance.stock);
-	struct resident *r;
+	struct resident *r = first_resident();
 	size_t done = 0;
 
 	if (stock)
 		done = stock->drop(min_u64(npages, most));
-	for (unsigned i = 0; done < npages && done < most &&
-			     (r = next_resident(&i));) {
+	for (; r && done < npages && done < most; r = next_resident(r)) {
 		size_t dirty = resident_dirty(r), left = npages - done;
 
 		done += reclaim_to(r, dirty > left ? dirty - left : 0,

@@ -43,6 +43,7 @@ struct resident {
 	uint64_t stalls;	/* (A) times that a caller left the rest */
 	struct zone *zones[RESIDENT_ZONES];	/* (C) */
 	unsigned nr_zones;			/* (C) */
+	struct resident *next;			/* (A) of all that there are */
 };
 
 /*
