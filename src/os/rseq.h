@@ -23,8 +23,9 @@
  * that libc could not register has one below 0: the rows there are zeros, too.
  *
  * A top is the offset of the first free place of a sheaf from base: the
- * object below it is the next to pop, NULL there means empty; a top at the
- * sheaf's end (a multiple of 1,024) means full; 0, the nil top, is both.
+ * object below it is the next to pop. A sheaf lies between two words of zeros:
+ * one below the top means empty, one at the top full. The nil top, 0, is both:
+ * around base there are zeros, and the rows begin behind them.
  * See:   slab/sheaf.h for the picture of a sheaf.
  */
 #ifndef BM_OS_RSEQ_H
@@ -37,14 +38,12 @@ enum {
 	RSEQ_CS = 8,
 	RSEQ_MM_CID = 24,
 
-	SHEAF_SHIFT = 10,
-	SHEAF_BYTES = 1 << SHEAF_SHIFT,
 	ROWS_SHIFT = 15,	/* bytes of rows a slot: 64 groups x 128 x 4 */
 	CLASS_BITS = 7,		/* a map entry: the class, and above it */
 	OWNER_BITS = 6,		/* the owner: its node, and a hint of the slot */
 	HINT_BITS = 3,		/* at most: fewer with more than 8 nodes */
 	SWITCH_BYTES = 65536,
-	OWNERS_BYTES = 16384,	/* a word for each slot, before the rows */
+	ROWS_AT = 128,		/* where they begin, from base */
 	LIMBO_BYTES = 2 << ROWS_SHIFT,	/* rows of the slots -1 and -2 */
 };
 
@@ -139,16 +138,16 @@ static always_inline void *rseq_pop(uint64_t class)
 		"shl %[shift], %[r]\n\t"
 		RSEQ_BASE
 		"add %[b], %[r]\n\t"
-		"mov (%[r],%[class],4), %k[t]\n\t"
+		"mov %c[rows](%[r],%[class],4), %k[t]\n\t"
 		"mov -8(%[b],%[t]), %[obj]\n\t"
 		"test %[obj], %[obj]\n\t"
 		"jz %l[empty]\n\t"
 		"sub $8, %k[t]\n\t"
-		"mov %k[t], (%[r],%[class],4)\n"
+		"mov %k[t], %c[rows](%[r],%[class],4)\n"
 		RSEQ_END("xor %k[obj], %k[obj]\n\t", "empty")
 		: [obj] "=&a"(obj), [t] "=&r"(t), [r] "=&r"(r), [b] "=&r"(b)
 		: [area] "r"(area), [class] "r"(class),
-		  [shift] "i"(ROWS_SHIFT)
+		  [shift] "i"(ROWS_SHIFT), [rows] "i"(ROWS_AT)
 		: "memory", "cc"
 		: empty);
 	if (!obj)
@@ -160,10 +159,10 @@ empty:
 
 /*
  * Pushes p, whose map entry is given, on this slot's sheaf for the entry's
- * class and owner. What the slot is as an owner stands before the rows, in
- * the same bits: xor-ed with the entry it leads to the slot's own row, or to
- * the row of that stranger. False: full, aborted, or p was pushed just now (a
- * double free); take the slow path.
+ * class and owner. What the slot is as an owner stands in row 0 (there is no
+ * class 0), in the same bits: xor-ed with the entry it leads to the slot's own
+ * row, or to the row of that stranger. False: full, aborted, or p was pushed
+ * just now (a double free); take the slow path.
  */
 static always_inline bool rseq_push(void *p, uint64_t entry)
 {
@@ -175,23 +174,22 @@ static always_inline bool rseq_push(void *p, uint64_t entry)
 		RSEQ_BEGIN
 		RSEQ_SLOT
 		RSEQ_BASE
-		"mov %k[entry], %k[e]\n\t"
-		"xor -%c[owners](%[b],%[r],4), %k[e]\n\t"
 		"shl %[shift], %[r]\n\t"
 		"add %[b], %[r]\n\t"
-		"mov (%[r],%[e],4), %k[t]\n\t"
-		"test %[full], %k[t]\n\t"
-		"jz %l[slow]\n\t"
+		"mov %k[entry], %k[e]\n\t"
+		"xor %c[rows](%[r]), %k[e]\n\t"
+		"mov %c[rows](%[r],%[e],4), %k[t]\n\t"
+		"cmpl $0, (%[b],%[t])\n\t"
+		"je %l[slow]\n\t"
 		"cmp %[p], -8(%[b],%[t])\n\t"
 		"je %l[slow]\n\t"
 		"mov %[p], (%[b],%[t])\n\t"
 		"add $8, %k[t]\n\t"
-		"mov %k[t], (%[r],%[e],4)\n"
+		"mov %k[t], %c[rows](%[r],%[e],4)\n"
 		RSEQ_END("", "slow")
 		: [t] "=&r"(t), [r] "=&r"(r), [b] "=&r"(b), [e] "=&r"(e)
 		: [area] "r"(area), [entry] "r"(entry), [p] "r"(p),
-		  [shift] "i"(ROWS_SHIFT), [owners] "i"(OWNERS_BYTES),
-		  [full] "i"(SHEAF_BYTES - 1)
+		  [shift] "i"(ROWS_SHIFT), [rows] "i"(ROWS_AT)
 		: "memory", "cc"
 		: slow);
 	return true;
@@ -280,6 +278,7 @@ static always_inline void *rseq_pop(uint64_t class)
 		RSEQ_SLOT
 		RSEQ_BASE
 		"add %[r], %[b], %[r], lsl %[shift]\n\t"
+		"add %[r], %[r], %[rows]\n\t"
 		"ldr %w[t], [%[r], %[class], lsl #2]\n\t"
 		"add %[obj], %[b], %[t]\n\t"
 		"ldur %[obj], [%[obj], #-8]\n\t"
@@ -289,8 +288,8 @@ static always_inline void *rseq_pop(uint64_t class)
 		RSEQ_END("mov %[obj], xzr\n\t", "empty")
 		: [obj] "=&r"(obj), [t] "=&r"(t), [r] "=&r"(r), [b] "=&r"(b)
 		: [area] "r"(area), [class] "r"(class),
-		  [shift] "i"(ROWS_SHIFT), [field] "m"(percpu_base.field),
-		  [base] "m"(percpu_base.base)
+		  [shift] "i"(ROWS_SHIFT), [rows] "i"(ROWS_AT),
+		  [field] "m"(percpu_base.field), [base] "m"(percpu_base.base)
 		: "memory", "cc"
 		: empty);
 	return obj;
@@ -308,15 +307,14 @@ static always_inline bool rseq_push(void *p, uint64_t entry)
 		RSEQ_BEGIN
 		RSEQ_SLOT
 		RSEQ_BASE
-		"sub %[e], %[b], %[owners]\n\t"
-		"ldr %w[e], [%[e], %[r], lsl #2]\n\t"
-		"eor %w[e], %w[entry], %w[e]\n\t"
 		"add %[r], %[b], %[r], lsl %[shift]\n\t"
+		"ldr %w[e], [%[r], %[rows]]!\n\t"
+		"eor %w[e], %w[entry], %w[e]\n\t"
 		"add %[r], %[r], %[e], lsl #2\n\t"
 		"ldr %w[t], [%[r]]\n\t"
-		"tst %w[t], %[full]\n\t"
-		"b.eq %l[slow]\n\t"
 		"add %[e], %[b], %[t]\n\t"
+		"ldr %w[b], [%[e]]\n\t"
+		"cbz %w[b], %l[slow]\n\t"
 		"ldur %[b], [%[e], #-8]\n\t"
 		"cmp %[b], %[p]\n\t"
 		"b.eq %l[slow]\n\t"
@@ -326,8 +324,8 @@ static always_inline bool rseq_push(void *p, uint64_t entry)
 		RSEQ_END("", "slow")
 		: [t] "=&r"(t), [r] "=&r"(r), [b] "=&r"(b), [e] "=&r"(e)
 		: [area] "r"(area), [entry] "r"(entry), [p] "r"(p),
-		  [shift] "i"(ROWS_SHIFT), [owners] "i"(OWNERS_BYTES),
-		  [full] "i"(SHEAF_BYTES - 1), [field] "m"(percpu_base.field), [base] "m"(percpu_base.base)
+		  [shift] "i"(ROWS_SHIFT), [rows] "i"(ROWS_AT),
+		  [field] "m"(percpu_base.field), [base] "m"(percpu_base.base)
 		: "memory", "cc"
 		: slow);
 	return true;

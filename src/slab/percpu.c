@@ -18,17 +18,15 @@ static struct {
 	uint32_t nested;	/* (gate) stops by the owner while it is closed */
 } gate;
 
+/* Of CPUs; more share slots by locks. Their rows are 128 MiB of addresses. */
+enum { SLOTS_MAX = 4096 };
+
 /* As many sheaves as 4 GiB of offsets and the address space bear. */
 static size_t sheaves_bytes(void)
 {
 	size_t left = os_address_space_left();
 
 	return left == SIZE_MAX ? MIB(64) : min_u64(MIB(64), left / 32);
-}
-
-static size_t slots_bytes(void)
-{
-	return align_up(percpu.nr_slots * sizeof(struct slot), page_bytes());
 }
 
 static void divert(void)
@@ -81,14 +79,19 @@ static unsigned node_of_slot(uint32_t nr)
 	return topo_home(node_of_cpu(nr));
 }
 
+/* Row 0. */
+static void name_owner(struct slot *slot)
+{
+	*slot_row(slot->nr, 0) = owner_of(slot->node, slot->nr) << CLASS_BITS;
+}
+
 /* A slot's rows and struct become writable when it is first used. */
 static cold bool activate(uint32_t nr)
 {
 	struct slot *slot = &percpu.slots[nr];
 	size_t page = page_bytes();
-	size_t rows = (size_t)1 << ROWS_SHIFT;
-	uintptr_t lo = align_down((uintptr_t)percpu.base + nr * rows, page);
-	uintptr_t hi = align_up((uintptr_t)percpu.base + (nr + 1) * rows, page);
+	uintptr_t lo = align_down((uintptr_t)slot_row(nr, 0), page);
+	uintptr_t hi = align_up((uintptr_t)slot_row(nr + 1, 0), page);
 	uint32_t max;
 
 	if (!os_commit((void *)lo, hi - lo))
@@ -100,7 +103,7 @@ static cold bool activate(uint32_t nr)
 	slot->nr = nr;
 	slot->node = node_of_slot(nr);
 	slot->pcp.nid = slot->node;
-	*slot_owner_word(nr) = owner_of(slot->node, nr) << CLASS_BITS;
+	name_owner(slot);
 	max = READ_ONCE(percpu.max_active);
 	while (max < nr + 1 &&
 	       !__atomic_compare_exchange_n(&percpu.max_active, &max, nr + 1,
@@ -113,12 +116,12 @@ static cold bool activate(uint32_t nr)
 
 bool percpu_init(unsigned cpus, enum percpu_mode wanted)
 {
-	size_t rows, owners, total, sheaves;
+	size_t rows, slots, sheaves, total;
 	char *region;
 
 	if (wanted == PERCPU_FAKE)
 		rseq_fake();
-	else if (wanted == PERCPU_RSEQ && (cpus > OWNERS_BYTES / sizeof(uint32_t) - 2 ||
+	else if (wanted == PERCPU_RSEQ && (cpus > SLOTS_MAX ||
 					   !rseq_find(topo.nodes == 1)))
 		wanted = PERCPU_LOCKED;
 	if (wanted == PERCPU_RSEQ)
@@ -131,23 +134,22 @@ bool percpu_init(unsigned cpus, enum percpu_mode wanted)
 	if (wanted <= PERCPU_LOCKED)
 		percpu.nr_slots = max_u64(min_u64(2 * cpus, 64), 2 * topo.nodes);
 
-	rows = align_up((size_t)percpu.nr_slots << ROWS_SHIFT, page_bytes());
-	owners = align_up(OWNERS_BYTES, page_bytes());
-	sheaves = align_down(sheaves_bytes(), SHEAF_BYTES);
-	total = LIMBO_BYTES + owners + 2 * rows + slots_bytes() + sheaves;
+	rows = (size_t)percpu.nr_slots << ROWS_SHIFT;
+	slots = ROWS_AT + rows;
+	sheaves = slots + percpu.nr_slots * sizeof(struct slot);
+	total = LIMBO_BYTES + rows + sheaves + sheaves_bytes();
 	region = os_reserve_readable(total);
 	if (!region)
 		return false;
 	percpu.nil = region + LIMBO_BYTES;
-	percpu.base = percpu.nil + rows + owners;
-	percpu.slots = (struct slot *)(percpu.base + rows);
-	percpu.sheaf_end = (uint32_t)align_up(rows + slots_bytes(),
-					      SHEAF_BYTES);
-	percpu.region_end = (uint32_t)align_down(rows + slots_bytes() + sheaves,
+	percpu.base = percpu.nil + rows;
+	percpu.slots = (struct slot *)(percpu.base + slots);
+	percpu.sheaf_end = (uint32_t)sheaves;
+	percpu.region_end = (uint32_t)align_down(sheaves + sheaves_bytes(),
 						 page_bytes());
 	divert();
 	/* So that somebody always finds a slot. */
-	if (!os_commit(percpu.base - owners, owners) || !activate(0))
+	if (!activate(0))
 		return false;
 	for (uint32_t i = 1; wanted <= PERCPU_LOCKED && i < topo.nodes; i++)
 		if (!activate(i))
@@ -185,7 +187,7 @@ static bool usable(uint32_t nr)
  * busy because its thread is not running, and more slots only cache more. What
  * the program might use at its start counts, since threads get bound later.
  */
-static bool take_one_more(uint32_t active)
+static cold bool take_one_more(uint32_t active)
 {
 	static uint32_t crowded;	/* (A) times that all were busy */
 
@@ -340,6 +342,7 @@ void percpu_child(bool keep_rows)
 		if (keep_rows)
 			continue;
 		memset(slot_row(i, 0), 0, (size_t)1 << ROWS_SHIFT);
+		name_owner(slot);
 		for (unsigned class = 1; class < NR_CLASSES; class++)
 			slot->classes[class].spare = 0;
 		memset(&slot->pcp, 0, sizeof(slot->pcp));

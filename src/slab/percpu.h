@@ -11,16 +11,16 @@
  * Invariant: whoever is in a slow path holds exactly one slot's lock; so the
  *        gate is shut when `closed` is set and no slot's lock is held.
  *
- *   the region   [limbo][nil rows][owners][rows of slot 0][rows of slot 1]...
- *                                         ^ percpu.base
+ *   the region   [limbo][nil rows] [rows of slot 0][rows of slot 1]...
+ *                                  ^ percpu.base, ROWS_AT before them
  *                [struct slot ...][sheaf][sheaf]...
  *   limbo and the nil rows are zeros, never written: the rows of slots below
  *   0, and those that stand for every slot while the caches are diverted.
- *   owners: a word a slot, what it is as an owner, as in a map entry.
  *   a slot's rows: 64 groups (owners, xor-ed with one's own) of 128 tops of 4
- *   bytes; group 0 is the slot's own. Of owner 11 the word is 11 << 7: an
- *   object of class 5 and owner 11 lies in row 5, one of owner 3 in row
- *   (11 ^ 3) << 7 | 5.
+ *   bytes; group 0 is the slot's own. There is no class 0: its first row is no
+ *   top, but what the slot is as an owner, as in a map entry. Of owner 11 that
+ *   is 11 << 7: an object of class 5 and owner 11 lies in row 5, one of owner 3
+ *   in row (11 ^ 3) << 7 | 5.
  * See:   os/rseq.h for the sequences, slab/sheaf.h for sheaves.
  */
 #ifndef BM_SLAB_PERCPU_H
@@ -125,24 +125,20 @@ void percpu_recover(bool diverted);
 
 static always_inline uint32_t *slot_row(uint32_t nr, unsigned index)
 {
-	return (uint32_t *)(percpu.base + ((size_t)nr << ROWS_SHIFT)) + index;
-}
-
-static always_inline uint32_t *slot_owner_word(uint32_t nr)
-{
-	return (uint32_t *)(percpu.base - OWNERS_BYTES) + nr;
+	return (uint32_t *)(percpu.base + ROWS_AT +
+			    ((size_t)nr << ROWS_SHIFT)) + index;
 }
 
 /* The slot as an owner. */
 static always_inline unsigned slot_owner(uint32_t nr)
 {
-	return *slot_owner_word(nr) >> CLASS_BITS;
+	return *slot_row(nr, 0) >> CLASS_BITS;
 }
 
 /* The row of a map entry, as rseq_push() finds it. */
 static always_inline unsigned row_of_entry(uint32_t nr, unsigned entry)
 {
-	return entry ^ *slot_owner_word(nr);
+	return entry ^ *slot_row(nr, 0);
 }
 
 /* Puts new in the place of old. False: the row was not as expected. */

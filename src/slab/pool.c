@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "slab/pool.h"
 
+#include <string.h>
+
 #include "os/os.h"
 #include "slab/sheaf.h"
 
 /* NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): on purpose */
 static struct {
 	struct lock lock;	/* SHEAVES */
-	uint32_t free;		/* (SHEAVES) chain of unused sheaves */
-	uint32_t next;		/* (SHEAVES) first that was never used */
-	size_t made;		/* (SHEAVES) */
+	uint32_t free[4];	/* (SHEAVES) chains of unused sheaves, by size */
+	uint32_t next;		/* (SHEAVES) first block that was never used */
+	size_t made;		/* (SHEAVES) blocks */
 	/* Read on paths that do not take the lock: a line of its own. */
 	size_t claimed aligned_to(64);	/* (A) bytes of objects they may hold */
 } pool aligned_to(64);
@@ -51,16 +53,45 @@ static unsigned claim_capacity(const struct cache *cache, unsigned wanted,
 	return capacity;
 }
 
+static uint32_t *free_of(uint32_t bytes)
+{
+	return &pool.free[log2_floor(bytes / SHEAF_BYTES_MIN)];
+}
+
+static void put_locked(uint32_t base, uint32_t bytes)
+{
+	uint32_t *free = free_of(bytes);
+
+	sheaf_at(base)->link = *free;
+	*free = base;
+}
+
 static void pool_put(uint32_t base)
 {
 	lock(&pool.lock, LOCK_SHEAVES);
-	sheaf_at(base)->link = pool.free;
-	pool.free = base;
+	put_locked(base, sheaf_bytes(base));
 	unlock(&pool.lock, LOCK_SHEAVES);
 }
 
+/* A block's sheaves are free; false: there is no block left. */
+static cold bool cut_block_locked(uint32_t bytes)
+{
+	uint32_t block;
+
+	if (!pool.next)
+		pool.next = (uint32_t)align_up(percpu.sheaf_end, SHEAF_BYTES);
+	block = pool.next + (uint32_t)pool.made * SHEAF_BYTES;
+	if (block + SHEAF_BYTES > percpu.sheaf_end)
+		return false;
+	pool.made++;
+	sheaf_at(block)->bytes = (uint16_t)bytes;
+	for (uint32_t end = SHEAF_BYTES; end; end -= bytes)
+		put_locked(block + end - bytes, bytes);
+	return true;
+}
+
 /* The last of the reserve is not used: then objects go one by one. */
-static bool grow_pool(void)
+static cold bool grow_pool(void)
 {
 	uint32_t end = percpu.sheaf_end;
 	uint32_t step = (uint32_t)align_up(KIB(64), page_bytes());
@@ -79,41 +110,52 @@ static bool grow_pool(void)
 	return true;
 }
 
+/* A sheaf for so many; 0: there is none. */
+static uint32_t pool_take(unsigned capacity)
+{
+	uint32_t bytes = SHEAF_BYTES_MIN, base = 0;
+
+	while (sheaf_places(bytes) < capacity)
+		bytes *= 2;
+	do {
+		uint32_t *free = free_of(bytes);
+
+		lock(&pool.lock, LOCK_SHEAVES);
+		if (*free || cut_block_locked(bytes)) {
+			base = *free;
+			*free = sheaf_at(base)->link;
+		}
+		unlock(&pool.lock, LOCK_SHEAVES);
+	} while (!base && grow_pool());
+	return base;
+}
+
+static void unclaim(const struct cache *cache, unsigned capacity)
+{
+	__atomic_sub_fetch(&pool.claimed, (size_t)capacity * cache->size,
+			   __ATOMIC_RELAXED);
+}
+
 uint32_t sheaf_new(const struct cache *cache, unsigned capacity, bool own)
 {
 	struct sheaf *sheaf;
-	uint32_t base = 0;
+	uint32_t base, first;
 
-	while (!base) {
-		lock(&pool.lock, LOCK_SHEAVES);
-		if (pool.free) {
-			base = pool.free;
-			pool.free = sheaf_at(base)->link;
-		} else {
-			if (!pool.next)
-				pool.next = percpu.sheaf_end;
-			if (pool.made * SHEAF_BYTES + pool.next <
-			    percpu.sheaf_end) {
-				base = pool.next +
-				       (uint32_t)pool.made * SHEAF_BYTES;
-				pool.made++;
-			}
-		}
-		unlock(&pool.lock, LOCK_SHEAVES);
-		if (!base && !grow_pool())
-			return 0;
-	}
-	sheaf = sheaf_at(base);
 	capacity = claim_capacity(cache, capacity, own);
-	if (!capacity) {
-		pool_put(base);
+	if (!capacity)
+		return 0;
+	base = pool_take(capacity);
+	if (!base) {
+		unclaim(cache, capacity);
 		return 0;
 	}
+	sheaf = sheaf_at(base);
 	sheaf->capacity = (uint8_t)capacity;
 	sheaf->class = cache->class;
-	base += SHEAF_BYTES - capacity * 8;
-	*place(base - 8) = NULL;
-	return base;
+	first = sheaf_first(base);
+	*place(first - 8) = NULL;
+	memset(place(first), 0xff, capacity * sizeof(void *));
+	return first;
 }
 
 void sheaf_drop(uint32_t top)
@@ -121,10 +163,7 @@ void sheaf_drop(uint32_t top)
 	uint32_t base = sheaf_base(top);
 	struct sheaf *sheaf = sheaf_at(base);
 
-	__atomic_sub_fetch(&pool.claimed,
-			   (size_t)sheaf->capacity *
-				   cache_of_class(sheaf->class)->size,
-			   __ATOMIC_RELAXED);
+	unclaim(cache_of_class(sheaf->class), sheaf->capacity);
 	pool_put(base);
 }
 
@@ -151,7 +190,7 @@ size_t sheaves_made(void)
 void sheaves_recover(void)
 {
 	if (pool.lock.word) {
-		pool.free = 0;
+		memset(pool.free, 0, sizeof(pool.free));
 		pool.made++;
 	}
 	pool.lock.word = 0;

@@ -12,28 +12,44 @@
 #include "slab/percpu.h"
 #include "slab/slab.h"
 
-/* The first word of a sheaf; never a place of an object. */
+/*
+ * The first word of a sheaf; never a place of an object. The pool cuts blocks
+ * of SHEAF_BYTES into one sheaf, two, four or eight: the first one's head says
+ * which.
+ */
 struct sheaf {
 	uint32_t link;		/* next top of a chain, or next free sheaf */
 	uint8_t capacity;
 	uint8_t class;
+	uint16_t bytes;		/* of the block's first: of each */
 };
+
+/* Its places: 13, 29, 61 or 125. Head and NULLs are none. */
+static inline unsigned sheaf_places(unsigned bytes)
+{
+	return bytes / 8 - SHEAF_WORDS;
+}
 
 static inline void **place(uint32_t top)
 {
 	return (void **)(percpu.base + top);
 }
 
-/* A full sheaf's top is the next one's start: (2048 - 1) & ~1023 = 1024. */
-static inline uint32_t sheaf_base(uint32_t top)
-{
-	return (top - 1) & ~(uint32_t)(SHEAF_BYTES - 1);
-}
-
 static inline struct sheaf *sheaf_at(uint32_t base)
 {
 	return (struct sheaf *)(percpu.base + base);
 }
+
+static inline uint32_t sheaf_bytes(uint32_t top)
+{
+	return sheaf_at(top & ~(uint32_t)(SHEAF_BYTES - 1))->bytes;
+}
+
+static inline uint32_t sheaf_base(uint32_t top)
+{
+	return top & ~(sheaf_bytes(top) - 1);
+}
+
 
 static inline struct sheaf *sheaf_of(uint32_t top)
 {
@@ -42,7 +58,9 @@ static inline struct sheaf *sheaf_of(uint32_t top)
 
 static inline uint32_t sheaf_first(uint32_t top)
 {
-	return sheaf_base(top) + SHEAF_BYTES - sheaf_of(top)->capacity * 8u;
+	uint32_t base = sheaf_base(top);
+
+	return base + sheaf_bytes(top) - 8 - sheaf_at(base)->capacity * 8u;
 }
 
 static inline unsigned sheaf_count(uint32_t top)
@@ -50,9 +68,14 @@ static inline unsigned sheaf_count(uint32_t top)
 	return (top - sheaf_first(top)) / 8;
 }
 
+static inline bool sheaf_has_any(uint32_t top)
+{
+	return *place(top - 8);
+}
+
 static inline bool sheaf_full(uint32_t top)
 {
-	return !(top & (SHEAF_BYTES - 1));
+	return !*place(top);
 }
 
 /* Bytes of objects that all sheaves may hold, and that those there are can. */

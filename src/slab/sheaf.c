@@ -70,7 +70,7 @@ static bool barn_give(struct cache *cache, unsigned owner, uint32_t top,
 		    !sparse(cache, owner);
 	unsigned most;
 
-	if (sheaf_count(top) == 0) {
+	if (!sheaf_has_any(top)) {
 		sheaf_drop(top);
 		return false;
 	}
@@ -134,13 +134,26 @@ static bool turn_to_grow(struct slot_class *class, bool own, bool busy)
 }
 
 /*
- * The first one: what is within a sheaf's own size is no more memory, and of
- * what is larger the fewest that a sheaf pays for.
+ * The first one: 1 KiB of objects (of 16 bytes 61, not 64: those need a sheaf
+ * of twice the size), and of what is larger the fewest that a sheaf pays for.
  */
 static unsigned first_want(const struct cache *cache)
 {
-	return (unsigned)max_u64(cache->size > SHEAF_BYTES ? 2 : 4,
-				 SHEAF_BYTES / cache->size);
+	unsigned n = KIB(1) / cache->size;
+
+	if (n > sheaf_places(SHEAF_BYTES_MIN))
+		n -= SHEAF_WORDS;
+	return (unsigned)max_u64(cache->size > KIB(1) ? 2 : 4, n);
+}
+
+/* What a sheaf of the next size holds. */
+static unsigned next_want(unsigned want)
+{
+	unsigned bytes = SHEAF_BYTES_MIN;
+
+	while (bytes < SHEAF_BYTES && sheaf_places(bytes) <= want)
+		bytes *= 2;
+	return sheaf_places(bytes);
 }
 
 /* Each sheaf is twice as large as the one before. */
@@ -157,7 +170,7 @@ static unsigned grow_want(const struct cache *cache, struct slot *slot,
 	if (!*want)
 		*want = (uint8_t)min_u64(most, first_want(cache));
 	else if (*want < most && turn_to_grow(class, own, busy))
-		*want = (uint8_t)min_u64(most, 2 * *want);
+		*want = (uint8_t)min_u64(most, next_want(*want));
 	return *want;
 }
 
@@ -194,13 +207,13 @@ static void note_return(const struct cache *cache, struct slot *slot,
 	if (pace_is_fast(&slot->returns, RETURNS, RETURNS_NS) &&
 	    now - slot->returns.since < RETURNS_NS &&
 	    *want < cache->max_grown && sheaves_claimed() < sheaves_budget() / 2)
-		*want = (uint8_t)min_u64(cache->max_grown, 2 * *want);
+		*want = (uint8_t)min_u64(cache->max_grown, next_want(*want));
 }
 
 /* An empty sheaf that is too small for what its class needs by now. */
 static bool outgrown(uint32_t top, unsigned want)
 {
-	return sheaf_of(top)->capacity * 2u <= want && !sheaf_count(top) &&
+	return sheaf_of(top)->capacity * 2u <= want && !sheaf_has_any(top) &&
 	       sheaves_claimed() < sheaves_budget();
 }
 
@@ -252,7 +265,7 @@ static uint32_t borrow(const struct cache *cache, uint32_t nr, unsigned owner)
 		if (other == owner)
 			continue;
 		top = cache->size < 64 ? 0 : READ_ONCE(*row);
-		if (top && sheaf_count(top) && slot_swap(nr, row, top, 0))
+		if (top && sheaf_has_any(top) && slot_swap(nr, row, top, 0))
 			return top;
 		top = barn_take(cache, other);
 		if (top)
@@ -273,7 +286,7 @@ static uint32_t find_objects(struct cache *cache, struct slot *slot,
 	uint32_t *spare = &class->spare, top = *spare;
 	unsigned want, n;
 
-	if (top && sheaf_count(top)) {
+	if (top && sheaf_has_any(top)) {
 		*spare = 0;
 		return top;
 	}
@@ -335,7 +348,7 @@ enum sheaf_result cache_alloc(struct cache *cache, struct slot *slot,
 	held.nr = 0;
 	if (percpu.mode == PERCPU_DIRECT)
 		return take_one(cache, slot, owner, object, zeroed);
-	if (top && sheaf_count(top)) {
+	if (top && sheaf_has_any(top)) {
 		if (percpu.mode != PERCPU_LOCKED)
 			return again ? take_one(cache, slot, owner, object,
 						zeroed)
@@ -345,7 +358,7 @@ enum sheaf_result cache_alloc(struct cache *cache, struct slot *slot,
 		return SHEAF_DONE;
 	}
 	if (zeroed && cache->size >= FRESH_MIN && !cache->ctor &&
-	    !class->stale && !(*spare && sheaf_count(*spare)) &&
+	    !class->stale && !(*spare && sheaf_has_any(*spare)) &&
 	    !READ_ONCE(barn_of(cache, owner)->full)) {
 		enum sheaf_result result = take_one(cache, slot, owner, object,
 						    zeroed);
@@ -355,7 +368,7 @@ enum sheaf_result cache_alloc(struct cache *cache, struct slot *slot,
 	}
 	class->stale = 0;
 	grow_want(cache, slot, class, true);
-	turned = class->freed && *spare && sheaf_count(*spare);
+	turned = class->freed && *spare && sheaf_has_any(*spare);
 	class->freed = 0;
 	new = find_objects(cache, slot, class, owner, zeroed);
 	if (!new)

@@ -5,16 +5,17 @@
  *        of os/rseq.h; sheaves_drain() to empty every cache.
  * Locks: the caller holds its slot (S); barn locks (B) and the pool's
  *        (SHEAVES) are taken and left inside.
- * Invariant: a sheaf is 1 KiB, aligned; a top is the offset (from
- *        percpu.base) of the place above its highest object:
+ * Invariant: a sheaf is 128 to 1,024 bytes, aligned to its size; a top is the
+ *        offset (from percpu.base) of the place above its highest object:
  *
- *          0     8         sentinel  first                        1,024
- *          [link][unused ...][NULL][object][object][free ... free]
+ *          0     8           first                            last word
+ *          [head][unused ...][NULL][object][object][free ... free][NULL]
  *                                              top ^
  *
- *        A sheaf of capacity 4 uses places 124..127: its sentinel is place
- *        123. top = first: empty, the NULL below says so. top = the end: full,
- *        its low ten bits say so. So neither test needs a count or a bound.
+ *        A sheaf of 128 bytes with a capacity of 4 uses words 11..14: 10 and 15
+ *        are NULL. A top above the one is empty, a top at the other full, and
+ *        the free places, where something was or nothing ever lay, are never
+ *        NULL. So neither test needs a count or a bound.
  *        All sheaves together have room for at most 1/16 of what is allocated
  *        (and 16 MiB in any case): capacity is claimed when a sheaf is made.
  * See:   the kernel's sheaves and barns (slub.c since 6.18).

@@ -39,10 +39,12 @@ static void set_units(struct cache *cache, struct page *slab, unsigned entry,
 	}
 }
 
+/* Most are zero: not written, their page stays one that was never touched. */
 static void clear_words(struct page *slab, unsigned n)
 {
 	for (unsigned w = 0; w < n; w++)
-		*bits_of(slab, w) = 0;
+		if (*bits_of(slab, w))
+			*bits_of(slab, w) = 0;
 }
 
 /*

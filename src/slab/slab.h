@@ -32,7 +32,10 @@ enum {
 	SLAB_LISTS,
 	SLAB_HELD = SLAB_LISTS,	/* on no list while cache_thin() has it */
 	RECIPROCAL_SHIFT = 40,
-	SHEAF_OBJECTS = 126,		/* places of a sheaf of 1 KiB */
+	SHEAF_BYTES = 1 << 10,		/* the largest, */
+	SHEAF_BYTES_MIN = SHEAF_BYTES >> 3,	/* and the smallest */
+	SHEAF_WORDS = 3,	/* of each that are no places */
+	SHEAF_OBJECTS = SHEAF_BYTES / 8 - SHEAF_WORDS,
 	SHEAF_BUDGET = 32 << 10,	/* bytes of one sheaf; half above 1 KiB */
 	GROWN_BUDGET = 128 << 10,	/* the same, of objects that keep coming back */
 	BARN_BUDGET = 64 << 10,	/* bytes of full sheaves of one owner */
