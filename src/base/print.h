@@ -25,6 +25,18 @@ struct text {
 	bool failed;	/* a write did not succeed */
 };
 
+/*
+ * What of s follows a beginning, or NULL. Each process asks at its start: libc's
+ * functions for that lie in 64 KiB that many small programs never run.
+ */
+static inline const char *text_after(const char *s, const char *beginning)
+{
+	while (*beginning)
+		if (*s++ != *beginning++)
+			return NULL;
+	return s;
+}
+
 void text_init(struct text *t, char *buf, size_t cap, int fd);
 void text_add(struct text *t, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void text_vadd(struct text *t, const char *fmt, va_list ap);

@@ -223,9 +223,12 @@ void conf_init(void)
 
 	if (os_secure())
 		return;
-	for (; e && *e; e++)
-		if (!strncmp(*e, key, sizeof(key) - 1))
-			parse(*e + sizeof(key) - 1, "BUDDYMALLOC_CONF", true);
+	for (; e && *e; e++) {
+		const char *value = text_after(*e, key);
+
+		if (value)
+			parse(value, "BUDDYMALLOC_CONF", true);
+	}
 	if (conf.help)
 		print_options();
 }

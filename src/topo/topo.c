@@ -367,9 +367,10 @@ static unsigned count_cpus(const char *root)
 
 void topo_init(unsigned pretend_cpus, const char *root)
 {
+	const char *end = text_after(root, "/sys");
 	size_t huge;
 
-	how.real = !strcmp(root, "/sys");
+	how.real = end && !*end;
 	sysfs_root(root);
 	huge = topo.huge_bytes = sysfs_huge_page_size();
 	topo.page_shift = log2_floor(os_page_size());
