@@ -22,7 +22,15 @@ static void futex(uint32_t *word, int op, uint32_t val)
 	errno = saved;
 }
 
-void lock_slow(struct lock *l)
+static const char many;
+const char *lock_alone = &many;
+
+void lock_tell(const char *alone)
+{
+	WRITE_ONCE(lock_alone, alone ? alone : &many);
+}
+
+static cold void wait_for(struct lock *l)
 {
 	for (int i = 0; i < SPINS; i++) {
 		uint32_t zero = 0;
@@ -38,9 +46,25 @@ void lock_slow(struct lock *l)
 		futex(&l->word, FUTEX_WAIT_PRIVATE, 2);
 }
 
-void unlock_slow(struct lock *l)
+void lock_shared(struct lock *l)
+{
+	uint32_t zero = 0;
+
+	if (unlikely(!__atomic_compare_exchange_n(&l->word, &zero, 1, false,
+						  __ATOMIC_SEQ_CST,
+						  __ATOMIC_RELAXED)))
+		wait_for(l);
+}
+
+static cold void wake_one(struct lock *l)
 {
 	futex(&l->word, FUTEX_WAKE_PRIVATE, 1);
+}
+
+void unlock_shared(struct lock *l)
+{
+	if (unlikely(__atomic_exchange_n(&l->word, 0, __ATOMIC_RELEASE) == 2))
+		wake_one(l);
 }
 
 /* One bit a level: two locks of one level are never held together. */

@@ -11,6 +11,11 @@
  *        Under BARN, LIST, SHEAVES, ZONE and VMA no system call is made but the
  *        lock's own futex, and no floor above is called.
  * Invariant: word is 0 free, 1 held, 2 held and somebody may sleep.
+ *        A thread that is alone in its process reads and writes it as any other
+ *        word: an atomic instruction waits for all stores before it, of which a
+ *        program that fills memory has many under way. The word means the same
+ *        either way: a lock that was taken alone is given back as any other
+ *        when a second thread has come meanwhile.
  * See:   ARCHITECTURE.md, "Locks"; debug builds abort on a wrong order.
  */
 #ifndef BM_BASE_LOCK_H
@@ -34,8 +39,29 @@ struct lock {
 	uint32_t word;	/* (A) */
 };
 
-void lock_slow(struct lock *l) cold;
-void unlock_slow(struct lock *l) cold;
+/* Leads to a byte that is not 0 while the process has one thread. (A) */
+extern const char *lock_alone __attribute__((visibility("hidden")));
+/* The byte; NULL: from here on there may be more threads than it tells of. */
+void lock_tell(const char *alone);
+
+/* Where there are others. */
+void lock_shared(struct lock *l);
+void unlock_shared(struct lock *l);
+
+static always_inline bool lock_is_alone(void)
+{
+	return *(const volatile char *)READ_ONCE(lock_alone);
+}
+
+/* A counter that every thread may add to. */
+static always_inline void lock_add(size_t *counter, size_t n)
+{
+	if (lock_is_alone())
+		WRITE_ONCE(*counter, *counter + n);
+	else
+		__atomic_add_fetch(counter, n, __ATOMIC_RELAXED);
+}
+
 void lock_order_enter(enum lock_level level);
 void lock_order_exit(enum lock_level level);
 
@@ -53,12 +79,11 @@ static always_inline bool trylock(struct lock *l, enum lock_level level)
 
 static always_inline void lock(struct lock *l, enum lock_level level)
 {
-	uint32_t zero = 0;
-
-	if (unlikely(!__atomic_compare_exchange_n(&l->word, &zero, 1, false,
-						  __ATOMIC_SEQ_CST,
-						  __ATOMIC_RELAXED)))
-		lock_slow(l);
+	if (lock_is_alone() && likely(!READ_ONCE(l->word)))
+		WRITE_ONCE(l->word, 1);
+	else
+		lock_shared(l);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	if (CONFIG_DEBUG)
 		lock_order_enter(level);
 }
@@ -67,8 +92,11 @@ static always_inline void unlock(struct lock *l, enum lock_level level)
 {
 	if (CONFIG_DEBUG)
 		lock_order_exit(level);
-	if (unlikely(__atomic_exchange_n(&l->word, 0, __ATOMIC_RELEASE) == 2))
-		unlock_slow(l);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	if (lock_is_alone())
+		WRITE_ONCE(l->word, 0);
+	else
+		unlock_shared(l);
 }
 
 #endif

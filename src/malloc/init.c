@@ -9,11 +9,13 @@
 #include "base/print.h"
 #include "conf/conf.h"
 #include "os/os.h"
+#include "os/thread.h"
 #include "vma/call.h"
 #include "vma/head.h"
 
 static bool stage_conf(void)
 {
+	os_thread_watch();
 	conf_init();
 	return true;
 }

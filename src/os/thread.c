@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/bits.h"
+#include "base/lock.h"
 #include "os/os.h"
 #include "os/rseq.h"
 
@@ -75,6 +76,7 @@ bool os_thread_start(struct os_thread *thread, int (*fn)(void *arg))
 		return false;
 	if (syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old, sizeof(all)))
 		return false;
+	lock_tell(NULL);
 	tid = clone(fn, thread->stack, flags, NULL, &thread->tid,
 		    thread->pointer, &thread->tid);
 	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, sizeof(old));
@@ -89,6 +91,11 @@ void os_thread_child(struct os_thread *thread)
 void os_thread_name(const char *name)
 {
 	syscall(SYS_prctl, PR_SET_NAME, name, 0, 0, 0);
+}
+
+void os_thread_watch(void)
+{
+	lock_tell(&__libc_single_threaded);
 }
 
 bool os_has_threads(void)

@@ -29,6 +29,8 @@ bool os_thread_start(struct os_thread *thread, int (*fn)(void *arg));
 void os_thread_child(struct os_thread *thread);
 
 void os_thread_name(const char *name);
+/* From here on locks know when there is one thread, where libc tells. */
+void os_thread_watch(void);
 /* Whether libc says that the program has made threads. */
 bool os_has_threads(void);
 /* Whether the program runs with another user's rights from its start. */

@@ -48,8 +48,7 @@ static unsigned claim_capacity(const struct cache *cache, unsigned wanted,
 	unsigned capacity = (unsigned)min_u64(
 		wanted, max_u64(room, least) / cache->size);
 
-	__atomic_add_fetch(&pool.claimed, (size_t)capacity * cache->size,
-			   __ATOMIC_RELAXED);
+	lock_add(&pool.claimed, (size_t)capacity * cache->size);
 	return capacity;
 }
 
@@ -132,8 +131,7 @@ static uint32_t pool_take(unsigned capacity)
 
 static void unclaim(const struct cache *cache, unsigned capacity)
 {
-	__atomic_sub_fetch(&pool.claimed, (size_t)capacity * cache->size,
-			   __ATOMIC_RELAXED);
+	lock_add(&pool.claimed, -(size_t)capacity * cache->size);
 }
 
 uint32_t sheaf_new(const struct cache *cache, unsigned capacity, bool own)
