@@ -137,6 +137,54 @@ static void test_lock(void **state)
 	unlock(&counter_lock, LOCK_ZONE);
 }
 
+static void *take_once(void *arg)
+{
+	lock(arg, LOCK_ZONE);
+	counter++;
+	unlock(arg, LOCK_ZONE);
+	return NULL;
+}
+
+/* Taken by a thread that is alone, given back when it is not any more. */
+static void test_lock_alone(void **state)
+{
+	static const char one = 1;
+	struct lock l = { 0 };
+	pthread_t t;
+
+	(void)state;
+	assert_false(lock_is_alone());
+	lock_tell(&one);
+	assert_true(lock_is_alone());
+	lock(&l, LOCK_ZONE);
+	assert_int_equal(l.word, 1);
+	unlock(&l, LOCK_ZONE);
+	assert_int_equal(l.word, 0);
+	lock(&l, LOCK_ZONE);
+	lock_tell(NULL);
+	assert_false(lock_is_alone());
+	counter = 0;
+	assert_int_equal(pthread_create(&t, NULL, take_once, &l), 0);
+	while (READ_ONCE(l.word) != 2)
+		usleep(100);
+	assert_int_equal(counter, 0);
+	unlock(&l, LOCK_ZONE);
+	pthread_join(t, NULL);
+	assert_int_equal(counter, 1);
+	assert_int_equal(l.word, 0);
+}
+
+static void test_text_after(void **state)
+{
+	(void)state;
+	assert_string_equal(text_after("key=value", "key="), "value");
+	assert_string_equal(text_after("key=", "key="), "");
+	assert_string_equal(text_after("any", ""), "any");
+	assert_null(text_after("ke", "key="));
+	assert_null(text_after("", "key="));
+	assert_null(text_after("kez=value", "key="));
+}
+
 /* Debug builds, as these are, end when two locks are taken the wrong way. */
 static void test_lock_order(void **state)
 {
@@ -162,4 +210,5 @@ static void test_lock_order(void **state)
 CM_MAIN("unit/base", 60, cmocka_unit_test(test_bits),
 	cmocka_unit_test(test_list), cmocka_unit_test(test_text),
 	cmocka_unit_test(test_text_bounds), cmocka_unit_test(test_lock),
+	cmocka_unit_test(test_lock_alone), cmocka_unit_test(test_text_after),
 	cmocka_unit_test(test_lock_order))

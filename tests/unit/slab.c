@@ -6,7 +6,8 @@
 #include "unit.h"
 
 #include "slab/middle.h"
-#include "slab/percpu.h"
+#include "slab/pool.h"
+#include "slab/sheaf.h"
 #include "slab/slab.h"
 
 static void test_classes(void **state)
@@ -387,6 +388,62 @@ static void test_middle(void **state)
 	assert_false(middle_has_objects(class));
 }
 
+/* Objects as numbers: never NULL, and of each sheaf others. */
+static void *numbered(unsigned sheaf, unsigned i)
+{
+	return (void *)((uintptr_t)(sheaf * 1000 + i + 1) << 4);
+}
+
+/*
+ * Sheaves of each capacity, all at once and several times in another order: one
+ * that is new is empty, takes as many as it says, and none lies in another.
+ */
+static void test_sheaves(void **state)
+{
+	static uint32_t top[SHEAF_OBJECTS + 1];
+
+	(void)state;
+	assert_true(percpu_init(2, PERCPU_LOCKED));
+	/* The nil top, 0, is empty and full. */
+	assert_null(*(void **)(percpu.base - 8));
+	assert_null(*(void **)percpu.base);
+	for (int round = 0; round < 20; round++) {
+		for (unsigned c = 1; c <= SHEAF_OBJECTS; c++) {
+			top[c] = sheaf_new(&caches[1], c, true);
+			assert_int_not_equal(top[c], 0);
+			assert_int_equal(sheaf_of(top[c])->capacity, c);
+			assert_false(sheaf_has_any(top[c]));
+		}
+		for (unsigned c = 1; c <= SHEAF_OBJECTS; c++)
+			for (unsigned i = 0; i < c; i++) {
+				assert_false(sheaf_full(top[c]));
+				*place(top[c]) = numbered(c, i);
+				top[c] += 8;
+				assert_int_equal(sheaf_count(top[c]), i + 1);
+			}
+		for (unsigned c = 1; c <= SHEAF_OBJECTS; c++) {
+			assert_true(sheaf_full(top[c]));
+			for (unsigned i = c; i-- > 0; top[c] -= 8)
+				assert_ptr_equal(*place(top[c] - 8),
+						 numbered(c, i));
+			assert_false(sheaf_has_any(top[c]));
+			assert_int_equal(sheaf_first(top[c]), top[c]);
+		}
+		for (unsigned c = SHEAF_OBJECTS; c > 1; c--) {
+			unsigned other = 1 + (unsigned)unit_below(c);
+			uint32_t t = top[c];
+
+			top[c] = top[other];
+			top[other] = t;
+		}
+		for (unsigned c = 1; c <= SHEAF_OBJECTS; c++)
+			sheaf_drop(top[c]);
+		assert_int_equal(sheaves_claimed(), 0);
+	}
+	/* 13 sheaves of eight to a block, 16 of four, 32 of two, 64 of one. */
+	assert_int_equal(sheaves_made(), 2 + 4 + 16 + 64);
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -406,6 +463,7 @@ int main(void)
 		cmocka_unit_test(test_constructed),
 		cmocka_unit_test(test_plan),
 		cmocka_unit_test(test_middle),
+		cmocka_unit_test(test_sheaves),
 		cmocka_unit_test(test_misuse),
 	};
 
