@@ -33,7 +33,7 @@ static always_inline bool free_try(void *p)
 {
 	size_t unit = ((uintptr_t)p - window.base) >> UNIT_SHIFT;
 
-	/* A large block's entry is 0: row 0 of a group, always the nil top. */
+	/* A large block's entry is 0: row 0 of a group, for which no top is there. */
 	return likely(unit < window.nr_units) &&
 	       likely(rseq_push(p, window.map[unit]));
 }

@@ -15,8 +15,10 @@
 
 static bool stage_conf(void)
 {
-	os_thread_watch();
 	conf_init();
+	/* Else a thread of ours may begin in any signal handler. */
+	if (conf.reclaim != RECLAIM_THREAD)
+		os_thread_watch();
 	return true;
 }
 

@@ -43,7 +43,11 @@ enum {
 	OWNER_BITS = 6,		/* the owner: its node, and a hint of the slot */
 	HINT_BITS = 3,		/* at most: fewer with more than 8 nodes */
 	SWITCH_BYTES = 65536,
-	ROWS_AT = 128,		/* where they begin, from base */
+	/*
+	 * Where they begin, from base. A slot that is just being named may
+	 * read its name as a top: so what any owner leads to is zeros, too.
+	 */
+	ROWS_AT = 1 << (OWNER_BITS + CLASS_BITS),
 	LIMBO_BYTES = 2 << ROWS_SHIFT,	/* rows of the slots -1 and -2 */
 };
 
@@ -179,7 +183,7 @@ static always_inline bool rseq_push(void *p, uint64_t entry)
 		"mov %k[entry], %k[e]\n\t"
 		"xor %c[rows](%[r]), %k[e]\n\t"
 		"mov %c[rows](%[r],%[e],4), %k[t]\n\t"
-		"cmpl $0, (%[b],%[t])\n\t"
+		"cmpq $0, (%[b],%[t])\n\t"
 		"je %l[slow]\n\t"
 		"cmp %[p], -8(%[b],%[t])\n\t"
 		"je %l[slow]\n\t"
@@ -308,13 +312,14 @@ static always_inline bool rseq_push(void *p, uint64_t entry)
 		RSEQ_SLOT
 		RSEQ_BASE
 		"add %[r], %[b], %[r], lsl %[shift]\n\t"
-		"ldr %w[e], [%[r], %[rows]]!\n\t"
+		"add %[r], %[r], %[rows]\n\t"
+		"ldr %w[e], [%[r]]\n\t"
 		"eor %w[e], %w[entry], %w[e]\n\t"
 		"add %[r], %[r], %[e], lsl #2\n\t"
 		"ldr %w[t], [%[r]]\n\t"
 		"add %[e], %[b], %[t]\n\t"
-		"ldr %w[b], [%[e]]\n\t"
-		"cbz %w[b], %l[slow]\n\t"
+		"ldr %[b], [%[e]]\n\t"
+		"cbz %[b], %l[slow]\n\t"
 		"ldur %[b], [%[e], #-8]\n\t"
 		"cmp %[b], %[p]\n\t"
 		"b.eq %l[slow]\n\t"

@@ -6,6 +6,7 @@
 #include "node/node.h"
 #include "os/numa.h"
 #include "os/os.h"
+#include "slab/slab.h"
 #include "topo/topo.h"
 
 struct percpu percpu;
@@ -26,7 +27,7 @@ static size_t sheaves_bytes(void)
 {
 	size_t left = os_address_space_left();
 
-	return left == SIZE_MAX ? MIB(64) : min_u64(MIB(64), left / 32);
+	return left == SIZE_MAX ? SHEAVES_MAX : min_u64(SHEAVES_MAX, left / 32);
 }
 
 static void divert(void)
@@ -116,7 +117,7 @@ static cold bool activate(uint32_t nr)
 
 bool percpu_init(unsigned cpus, enum percpu_mode wanted)
 {
-	size_t rows, slots, sheaves, total;
+	size_t rows, slots, sheaves, room = sheaves_bytes();
 	char *region;
 
 	if (wanted == PERCPU_FAKE)
@@ -137,16 +138,15 @@ bool percpu_init(unsigned cpus, enum percpu_mode wanted)
 	rows = (size_t)percpu.nr_slots << ROWS_SHIFT;
 	slots = ROWS_AT + rows;
 	sheaves = slots + percpu.nr_slots * sizeof(struct slot);
-	total = LIMBO_BYTES + rows + sheaves + sheaves_bytes();
-	region = os_reserve_readable(total);
+	region = os_reserve_readable(LIMBO_BYTES + rows + sheaves + room);
 	if (!region)
 		return false;
 	percpu.nil = region + LIMBO_BYTES;
 	percpu.base = percpu.nil + rows;
 	percpu.slots = (struct slot *)(percpu.base + slots);
 	percpu.sheaf_end = (uint32_t)sheaves;
-	percpu.region_end = (uint32_t)align_down(sheaves + sheaves_bytes(),
-						 page_bytes());
+	percpu.sheaves = (uint32_t)align_up(sheaves, SHEAF_BYTES);
+	percpu.region_end = (uint32_t)align_down(sheaves + room, page_bytes());
 	divert();
 	/* So that somebody always finds a slot. */
 	if (!activate(0))
@@ -159,13 +159,15 @@ bool percpu_init(unsigned cpus, enum percpu_mode wanted)
 
 void percpu_cut(void)
 {
-	uint32_t end = (uint32_t)align_up(percpu.sheaf_end + KIB(512),
-					  page_bytes());
+	char *from = (char *)align_up((uintptr_t)percpu.base +
+				      percpu.sheaf_end + KIB(512), page_bytes());
+	char *to = (char *)align_down((uintptr_t)percpu.base +
+				      percpu.region_end, page_bytes());
 
-	if (end >= percpu.region_end)
+	if (from >= to)
 		return;
-	os_unmap(percpu.base + end, percpu.region_end - end);
-	percpu.region_end = end;
+	os_unmap(from, (size_t)(to - from));
+	percpu.region_end = (uint32_t)(from - percpu.base);
 }
 
 void percpu_go(void)

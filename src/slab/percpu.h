@@ -87,6 +87,7 @@ struct percpu {
 	uint32_t mode;		/* (all slots stopped) enum percpu_mode */
 	uint32_t home_mode;	/* (C) what mode is when nothing diverts */
 	uint32_t can_fence;	/* (C) other CPUs' sheaves can be taken */
+	uint32_t sheaves;	/* (C) where the pool's first block begins */
 	uint32_t sheaf_end;	/* (SHEAVES) end of the committed sheaves */
 	uint32_t region_end;	/* (C) */
 	uint32_t max_active;	/* (A) slots that were ever used */

@@ -6,12 +6,13 @@
 #include "os/os.h"
 #include "slab/sheaf.h"
 
+uint8_t sheaf_halves[SHEAVES_MAX / SHEAF_BYTES] set_behind;
+
 /* NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): on purpose */
 static struct {
 	struct lock lock;	/* SHEAVES */
-	uint32_t free[4];	/* (SHEAVES) chains of unused sheaves, by size */
-	uint32_t next;		/* (SHEAVES) first block that was never used */
-	size_t made;		/* (SHEAVES) blocks */
+	uint32_t free[SHEAF_HALVES];	/* (SHEAVES) chains of unused sheaves */
+	size_t made;		/* (SHEAVES) blocks that were cut */
 	/* Read on paths that do not take the lock: a line of its own. */
 	size_t claimed aligned_to(64);	/* (A) bytes of objects they may hold */
 } pool aligned_to(64);
@@ -52,40 +53,30 @@ static unsigned claim_capacity(const struct cache *cache, unsigned wanted,
 	return capacity;
 }
 
-static uint32_t *free_of(uint32_t bytes)
+static void put_locked(uint32_t base, unsigned half)
 {
-	return &pool.free[log2_floor(bytes / SHEAF_BYTES_MIN)];
-}
-
-static void put_locked(uint32_t base, uint32_t bytes)
-{
-	uint32_t *free = free_of(bytes);
-
-	sheaf_at(base)->link = *free;
-	*free = base;
+	sheaf_at(base)->link = pool.free[half];
+	pool.free[half] = base;
 }
 
 static void pool_put(uint32_t base)
 {
 	lock(&pool.lock, LOCK_SHEAVES);
-	put_locked(base, sheaf_bytes(base));
+	put_locked(base, sheaf_half(base));
 	unlock(&pool.lock, LOCK_SHEAVES);
 }
 
 /* A block's sheaves are free; false: there is no block left. */
-static cold bool cut_block_locked(uint32_t bytes)
+static cold bool cut_block_locked(unsigned half)
 {
-	uint32_t block;
+	uint32_t block = percpu.sheaves + (uint32_t)pool.made * SHEAF_BYTES;
+	uint32_t bytes = (uint32_t)SHEAF_BYTES >> half;
 
-	if (!pool.next)
-		pool.next = (uint32_t)align_up(percpu.sheaf_end, SHEAF_BYTES);
-	block = pool.next + (uint32_t)pool.made * SHEAF_BYTES;
 	if (block + SHEAF_BYTES > percpu.sheaf_end)
 		return false;
-	pool.made++;
-	sheaf_at(block)->bytes = (uint16_t)bytes;
+	sheaf_halves[pool.made++] = (uint8_t)half;
 	for (uint32_t end = SHEAF_BYTES; end; end -= bytes)
-		put_locked(block + end - bytes, bytes);
+		put_locked(block + end - bytes, half);
 	return true;
 }
 
@@ -109,23 +100,28 @@ static cold bool grow_pool(void)
 	return true;
 }
 
-/* A sheaf for so many; 0: there is none. */
-static uint32_t pool_take(unsigned capacity)
+/* A sheaf halved so often, maybe cut anew; 0: there is none. */
+static uint32_t pool_take(unsigned half, bool cut)
 {
-	uint32_t bytes = SHEAF_BYTES_MIN, base = 0;
+	uint32_t base;
 
-	while (sheaf_places(bytes) < capacity)
-		bytes *= 2;
-	do {
-		uint32_t *free = free_of(bytes);
+	lock(&pool.lock, LOCK_SHEAVES);
+	base = pool.free[half];
+	if (!base && cut && cut_block_locked(half))
+		base = pool.free[half];
+	if (base)
+		pool.free[half] = sheaf_at(base)->link;
+	unlock(&pool.lock, LOCK_SHEAVES);
+	return base;
+}
 
-		lock(&pool.lock, LOCK_SHEAVES);
-		if (*free || cut_block_locked(bytes)) {
-			base = *free;
-			*free = sheaf_at(base)->link;
-		}
-		unlock(&pool.lock, LOCK_SHEAVES);
-	} while (!base && grow_pool());
+/* The reserve is used up: whatever is free, the largest. */
+static cold uint32_t take_any(void)
+{
+	uint32_t base = 0;
+
+	for (unsigned half = 0; half < SHEAF_HALVES && !base; half++)
+		base = pool_take(half, false);
 	return base;
 }
 
@@ -137,16 +133,25 @@ static void unclaim(const struct cache *cache, unsigned capacity)
 uint32_t sheaf_new(const struct cache *cache, unsigned capacity, bool own)
 {
 	struct sheaf *sheaf;
+	unsigned half, most;
 	uint32_t base, first;
 
 	capacity = claim_capacity(cache, capacity, own);
 	if (!capacity)
 		return 0;
-	base = pool_take(capacity);
-	if (!base) {
-		unclaim(cache, capacity);
-		return 0;
+	half = sheaf_half_for(capacity);
+	do {
+		base = pool_take(half, true);
+	} while (!base && grow_pool());
+	if (!base)
+		base = take_any();
+	most = base ? sheaf_places(sheaf_half(base)) : 0;
+	if (capacity > most) {
+		unclaim(cache, capacity - most);
+		capacity = most;
 	}
+	if (!base)
+		return 0;
 	sheaf = sheaf_at(base);
 	sheaf->capacity = (uint8_t)capacity;
 	sheaf->class = cache->class;

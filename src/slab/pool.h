@@ -12,22 +12,35 @@
 #include "slab/percpu.h"
 #include "slab/slab.h"
 
-/*
- * The first word of a sheaf; never a place of an object. The pool cuts blocks
- * of SHEAF_BYTES into one sheaf, two, four or eight: the first one's head says
- * which.
- */
+/* The first word of a sheaf; never a place of an object. */
 struct sheaf {
 	uint32_t link;		/* next top of a chain, or next free sheaf */
 	uint8_t capacity;
 	uint8_t class;
-	uint16_t bytes;		/* of the block's first: of each */
 };
 
-/* Its places: 13, 29, 61 or 125. Head and NULLs are none. */
-static inline unsigned sheaf_places(unsigned bytes)
+/*
+ * The pool cuts blocks of SHEAF_BYTES into one sheaf, two, four or eight: how
+ * often each is halved. It lies apart from the sheaves, whose lines are written
+ * by their CPUs all the time.
+ */
+extern uint8_t sheaf_halves[SHEAVES_MAX / SHEAF_BYTES]
+	__attribute__((visibility("hidden")));
+
+/* Places of a sheaf: 125, 61, 29 or 13. Head and NULLs are none. */
+static inline unsigned sheaf_places(unsigned half)
 {
-	return bytes / 8 - SHEAF_WORDS;
+	return (SHEAF_BYTES / 8 >> half) - SHEAF_WORDS;
+}
+
+/* The smallest that has so many. */
+static inline unsigned sheaf_half_for(unsigned places)
+{
+	unsigned half = SHEAF_HALVES - 1;
+
+	while (half && sheaf_places(half) < places)
+		half--;
+	return half;
 }
 
 static inline void **place(uint32_t top)
@@ -40,16 +53,15 @@ static inline struct sheaf *sheaf_at(uint32_t base)
 	return (struct sheaf *)(percpu.base + base);
 }
 
-static inline uint32_t sheaf_bytes(uint32_t top)
+static inline unsigned sheaf_half(uint32_t top)
 {
-	return sheaf_at(top & ~(uint32_t)(SHEAF_BYTES - 1))->bytes;
+	return sheaf_halves[(top - percpu.sheaves) / SHEAF_BYTES];
 }
 
 static inline uint32_t sheaf_base(uint32_t top)
 {
-	return top & ~(sheaf_bytes(top) - 1);
+	return top & ~(((uint32_t)SHEAF_BYTES >> sheaf_half(top)) - 1);
 }
-
 
 static inline struct sheaf *sheaf_of(uint32_t top)
 {
@@ -58,9 +70,10 @@ static inline struct sheaf *sheaf_of(uint32_t top)
 
 static inline uint32_t sheaf_first(uint32_t top)
 {
-	uint32_t base = sheaf_base(top);
+	uint32_t bytes = (uint32_t)SHEAF_BYTES >> sheaf_half(top);
+	uint32_t base = top & ~(bytes - 1);
 
-	return base + sheaf_bytes(top) - 8 - sheaf_at(base)->capacity * 8u;
+	return base + bytes - 8 - sheaf_at(base)->capacity * 8u;
 }
 
 static inline unsigned sheaf_count(uint32_t top)

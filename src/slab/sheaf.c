@@ -134,29 +134,26 @@ static bool turn_to_grow(struct slot_class *class, bool own, bool busy)
 }
 
 /*
- * The first one: 1 KiB of objects (of 16 bytes 61, not 64: those need a sheaf
- * of twice the size), and of what is larger the fewest that a sheaf pays for.
+ * The first one: 1 KiB of objects, and of what is larger the fewest that a
+ * sheaf pays for.
  */
 static unsigned first_want(const struct cache *cache)
 {
-	unsigned n = KIB(1) / cache->size;
+	unsigned n = KIB(1) / cache->size, half = sheaf_half_for(n);
 
-	if (n > sheaf_places(SHEAF_BYTES_MIN))
-		n -= SHEAF_WORDS;
+	/* Of 16 bytes 61, not 64: those need a sheaf of twice the size. */
+	if (half < SHEAF_HALVES - 1 && n < sheaf_places(half + 1) + 2 * SHEAF_WORDS)
+		n = sheaf_places(half + 1);
 	return (unsigned)max_u64(cache->size > KIB(1) ? 2 : 4, n);
 }
 
 /* What a sheaf of the next size holds. */
 static unsigned next_want(unsigned want)
 {
-	unsigned bytes = SHEAF_BYTES_MIN;
-
-	while (bytes < SHEAF_BYTES && sheaf_places(bytes) <= want)
-		bytes *= 2;
-	return sheaf_places(bytes);
+	return sheaf_places(sheaf_half_for(want + 1));
 }
 
-/* Each sheaf is twice as large as the one before. */
+/* Each sheaf is of the next size, about twice as large. */
 static unsigned grow_want(const struct cache *cache, struct slot *slot,
 			  struct slot_class *class, bool own)
 {

@@ -64,7 +64,7 @@ void sheaves_drain_cache(struct cache *cache, struct pcp *pcp, bool rows);
 /* In a child of _Fork: as caches_recover(). */
 void sheaves_recover(void);
 
-/* Sheaves that exist. */
+/* Blocks of SHEAF_BYTES that were cut into sheaves. */
 size_t sheaves_made(void);
 /* Free objects in sheaves and barns now (all slots stopped). */
 size_t sheaves_cached_bytes(void);

@@ -33,7 +33,8 @@ enum {
 	SLAB_HELD = SLAB_LISTS,	/* on no list while cache_thin() has it */
 	RECIPROCAL_SHIFT = 40,
 	SHEAF_BYTES = 1 << 10,		/* the largest, */
-	SHEAF_BYTES_MIN = SHEAF_BYTES >> 3,	/* and the smallest */
+	SHEAF_HALVES = 4,		/* sizes: it is halved up to three times */
+	SHEAVES_MAX = 64 << 20,		/* bytes of all of them */
 	SHEAF_WORDS = 3,	/* of each that are no places */
 	SHEAF_OBJECTS = SHEAF_BYTES / 8 - SHEAF_WORDS,
 	SHEAF_BUDGET = 32 << 10,	/* bytes of one sheaf; half above 1 KiB */
