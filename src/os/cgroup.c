@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "base/print.h"
 #include "os/os.h"
 
 enum { PATH_BYTES = 512 };
@@ -165,13 +166,10 @@ size_t os_cgroup_limit(const char *groups, const char *mount)
 /* "some avg10=12.34 avg60=...": 1234; -1: it is nothing of the kind. */
 static int parse_pressure(const char *s)
 {
-	static const char key[] = "some avg10=";
 	int n = 0, places = 0;
 
-	if (strncmp(s, key, sizeof(key) - 1) != 0)
-		return -1;
-	s += sizeof(key) - 1;
-	if (*s < '0' || *s > '9')
+	s = text_after(s, "some avg10=");
+	if (!s || *s < '0' || *s > '9')
 		return -1;
 	for (; *s >= '0' && *s <= '9' && n <= 100; s++)
 		n = 10 * n + (*s - '0');

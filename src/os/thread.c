@@ -15,6 +15,7 @@
 
 #include "base/bits.h"
 #include "base/lock.h"
+#include "base/print.h"
 #include "os/os.h"
 #include "os/rseq.h"
 
@@ -121,7 +122,7 @@ static bool rights(const char *path, char *buf, size_t cap)
 	buf[n] = 0;
 	for (line = buf; (end = strchr(line, '\n')); line = end + 1)
 		for (size_t i = 0; i < ARRAY_SIZE(heads); i++)
-			if (!strncmp(line, heads[i], strlen(heads[i]))) {
+			if (text_after(line, heads[i])) {
 				memmove(out, line, (size_t)(end - line));
 				out += end - line;
 			}

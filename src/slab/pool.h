@@ -58,9 +58,14 @@ static inline unsigned sheaf_half(uint32_t top)
 	return sheaf_halves[(top - percpu.sheaves) / SHEAF_BYTES];
 }
 
+static inline uint32_t sheaf_bytes(uint32_t top)
+{
+	return (uint32_t)SHEAF_BYTES >> sheaf_half(top);
+}
+
 static inline uint32_t sheaf_base(uint32_t top)
 {
-	return top & ~(((uint32_t)SHEAF_BYTES >> sheaf_half(top)) - 1);
+	return top & ~(sheaf_bytes(top) - 1);
 }
 
 static inline struct sheaf *sheaf_of(uint32_t top)
@@ -70,10 +75,9 @@ static inline struct sheaf *sheaf_of(uint32_t top)
 
 static inline uint32_t sheaf_first(uint32_t top)
 {
-	uint32_t bytes = (uint32_t)SHEAF_BYTES >> sheaf_half(top);
-	uint32_t base = top & ~(bytes - 1);
+	uint32_t base = sheaf_base(top);
 
-	return base + bytes - 8 - sheaf_at(base)->capacity * 8u;
+	return base + sheaf_bytes(top) - 8 - sheaf_at(base)->capacity * 8u;
 }
 
 static inline unsigned sheaf_count(uint32_t top)

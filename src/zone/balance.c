@@ -40,7 +40,7 @@ static bool counts(const struct resident *r)
 static struct resident *that_counts(struct resident *r)
 {
 	while (r && !counts(r))
-		r = r->next;
+		r = load_acquire(&r->next);
 	return r;
 }
 
