@@ -36,6 +36,17 @@
 #define set_apart __attribute__((section(".bss.set_apart")))
 #define set_wiped __attribute__((section(".bss.wiped")))
 #define aligned_to(n) __attribute__((aligned(n)))
+/*
+ * A word that every malloc or free reads, of a struct that is aligned to 16. At
+ * first a CPU compares only the place in a page: a load waits for a store before
+ * it that went to the same place of another page. Programs write to where their
+ * objects begin, at multiples of 16, so these words lie 8 behind one. (Rows at
+ * the start of a page, where such words were too: 9.3 ns for a free and a malloc
+ * of 16 to 1,024 bytes; now 5.1.)
+ */
+#define not_at_a_start(type, member)                                           \
+	_Static_assert(offsetof(type, member) % 16 == 8,                       \
+		       #member " lies where an object may begin")
 #define BM_EXPORT __attribute__((visibility("default")))
 
 /* The plain name for the code of a bm_ function (not with --disable-replace). */

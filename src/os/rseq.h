@@ -43,11 +43,13 @@ enum {
 	OWNER_BITS = 6,		/* the owner: its node, and a hint of the slot */
 	HINT_BITS = 3,		/* at most: fewer with more than 8 nodes */
 	SWITCH_BYTES = 65536,
+	SWITCH_AT = 0x9d8,	/* off the start of the page, as below */
 	/*
 	 * Where they begin, from base. A slot that is just being named may
 	 * read its name as a top: so what any owner leads to is zeros, too.
+	 * Not at the start of a page: see not_at_a_start().
 	 */
-	ROWS_AT = 1 << (OWNER_BITS + CLASS_BITS),
+	ROWS_AT = (1 << (OWNER_BITS + CLASS_BITS)) + 0x418,
 	LIMBO_BYTES = 2 << ROWS_SHIFT,	/* rows of the slots -1 and -2 */
 };
 
@@ -65,19 +67,25 @@ struct seat {
 } aligned_to(32);
 
 struct percpu_base {	/* the x86-64 sequences know the offsets */
+	uintptr_t unused;
 	uintptr_t base;		/* (A) the rows now in force */
+	uintptr_t unused_too;
 	uintptr_t field;	/* (C) which field is the slot's number */
 } aligned_to(64);		/* nothing that is written beside it */
+not_at_a_start(struct percpu_base, base);
+not_at_a_start(struct percpu_base, field);
 
 /*
  * Alone in its page, which a fork child gets zeroed (MADV_WIPEONFORK works on
  * whole pages; 64 KiB is the largest page size).
  */
 struct percpu_switch {
+	char unused[SWITCH_AT];
 	uintptr_t area;		/* (C) the rseq area's offset from the thread's */
 	uint32_t started;	/* (C) 1; 0 again in a child that was wiped */
-	char pad[SWITCH_BYTES - 12];
+	char unused_too[SWITCH_BYTES - SWITCH_AT - 12];
 };
+not_at_a_start(struct percpu_switch, area);
 
 extern thread_local_word struct seat seat
 	__attribute__((visibility("hidden")));
@@ -123,10 +131,10 @@ extern struct percpu_switch percpu_switch
  * by name: an operand would cost a register and an instruction.
  */
 #define RSEQ_SLOT                                                              \
-	"mov percpu_base+8(%%rip), %[r]\n\t"                                   \
+	"mov percpu_base+24(%%rip), %[r]\n\t"                                   \
 	"movslq %%fs:(%[area],%[r]), %[r]\n\t"
 #define RSEQ_BASE                                                              \
-	"mov percpu_base(%%rip), %[b]\n\t"
+	"mov percpu_base+8(%%rip), %[b]\n\t"
 
 /* Pops an object of the class; NULL: empty, or aborted; take the slow path. */
 static always_inline void *rseq_pop(uint64_t class)
@@ -282,13 +290,13 @@ static always_inline void *rseq_pop(uint64_t class)
 		RSEQ_SLOT
 		RSEQ_BASE
 		"add %[r], %[b], %[r], lsl %[shift]\n\t"
-		"add %[r], %[r], %[rows]\n\t"
-		"ldr %w[t], [%[r], %[class], lsl #2]\n\t"
+		"add %[r], %[r], %[class], lsl #2\n\t"
+		"ldr %w[t], [%[r], %[rows]]\n\t"
 		"add %[obj], %[b], %[t]\n\t"
 		"ldur %[obj], [%[obj], #-8]\n\t"
 		"cbz %[obj], %l[empty]\n\t"
 		"sub %w[t], %w[t], #8\n\t"
-		"str %w[t], [%[r], %[class], lsl #2]\n"
+		"str %w[t], [%[r], %[rows]]\n"
 		RSEQ_END("mov %[obj], xzr\n\t", "empty")
 		: [obj] "=&r"(obj), [t] "=&r"(t), [r] "=&r"(r), [b] "=&r"(b)
 		: [area] "r"(area), [class] "r"(class),
@@ -312,11 +320,10 @@ static always_inline bool rseq_push(void *p, uint64_t entry)
 		RSEQ_SLOT
 		RSEQ_BASE
 		"add %[r], %[b], %[r], lsl %[shift]\n\t"
-		"add %[r], %[r], %[rows]\n\t"
-		"ldr %w[e], [%[r]]\n\t"
+		"ldr %w[e], [%[r], %[rows]]\n\t"
 		"eor %w[e], %w[entry], %w[e]\n\t"
 		"add %[r], %[r], %[e], lsl #2\n\t"
-		"ldr %w[t], [%[r]]\n\t"
+		"ldr %w[t], [%[r], %[rows]]\n\t"
 		"add %[e], %[b], %[t]\n\t"
 		"ldr %[b], [%[e]]\n\t"
 		"cbz %[b], %l[slow]\n\t"
@@ -325,7 +332,7 @@ static always_inline bool rseq_push(void *p, uint64_t entry)
 		"b.eq %l[slow]\n\t"
 		"str %[p], [%[e]]\n\t"
 		"add %w[t], %w[t], #8\n\t"
-		"str %w[t], [%[r]]\n"
+		"str %w[t], [%[r], %[rows]]\n"
 		RSEQ_END("", "slow")
 		: [t] "=&r"(t), [r] "=&r"(r), [b] "=&r"(b), [e] "=&r"(e)
 		: [area] "r"(area), [entry] "r"(entry), [p] "r"(p),

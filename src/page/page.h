@@ -91,18 +91,21 @@ struct page {
 };
 
 struct window {
-	uintptr_t base;		/* (C) aligned to a pageblock, no more */
-	size_t nr_units;	/* (C) */
-	uint16_t *map;		/* (C) class, owner hint and node of a unit */
-	uint64_t *free_map;	/* (C) a bit for each page: zone/stretch.h */
-	char *vmemmap;		/* (C) */
 	unsigned page_shift;	/* (C) copy of topo's, beside the rest */
 	unsigned page_bytes;	/* (C) */
+	uintptr_t base;		/* (C) aligned to a pageblock, no more */
+	char *vmemmap;		/* (C) */
+	size_t nr_units;	/* (C) */
+	uint64_t *free_map;	/* (C) a bit for each page: zone/stretch.h */
+	uint16_t *map;		/* (C) class, owner hint and node of a unit */
 	size_t bytes;		/* (C) */
 	size_t nr_pages;	/* (C) */
 	size_t nr_descs;	/* (C) but in extra_cut(): with extra windows;
 				   whole groups */
 } aligned_to(64);
+not_at_a_start(struct window, base);
+not_at_a_start(struct window, nr_units);
+not_at_a_start(struct window, map);
 
 /*
  * A block changes between slab, run and page list without its zone's lock,

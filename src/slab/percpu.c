@@ -136,7 +136,7 @@ bool percpu_init(unsigned cpus, enum percpu_mode wanted)
 		percpu.nr_slots = max_u64(min_u64(2 * cpus, 64), 2 * topo.nodes);
 
 	rows = (size_t)percpu.nr_slots << ROWS_SHIFT;
-	slots = ROWS_AT + rows;
+	slots = align_up(ROWS_AT + rows, _Alignof(struct slot));
 	sheaves = slots + percpu.nr_slots * sizeof(struct slot);
 	region = os_reserve_readable(LIMBO_BYTES + rows + sheaves + room);
 	if (!region)
