@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "slab/lists.h"
 
+#include <limits.h>
 #include <string.h>
 
 #include "base/print.h"
@@ -338,17 +339,27 @@ static unsigned put_run(const struct cache *cache, struct page *slab,
 	unsigned fresh = slab->slab.fresh, lowest = UINT16_MAX, i;
 	uint64_t reciprocal = cache->reciprocal;
 	size_t size = cache->size;
+	unsigned at = UINT_MAX;
+	uint64_t *bits = NULL, word = 0;
 
 	for (i = 0; i < n && (uintptr_t)slots[i] - start < bytes; i++) {
 		unsigned nr = number(cache, size, reciprocal, start, slots[i]);
-		unsigned w = nr / 64;
-		uint64_t *bits = bits_of(slab, w), bit = 1ull << nr % 64;
+		uint64_t bit = 1ull << nr % 64;
 
-		if (unlikely(nr >= fresh || *bits & bit))
+		/* Neighbours share a word, which stays in a register. */
+		if (nr / 64 != at) {
+			if (bits)
+				*bits = word;
+			at = nr / 64;
+			bits = bits_of(slab, at);
+			word = *bits;
+			lowest = at < lowest ? at : lowest;
+		}
+		if (unlikely(nr >= fresh || word & bit))
 			slab_refuse("double", cache, slots[i]);
-		*bits |= bit;
-		lowest = w < lowest ? w : lowest;
+		word |= bit;
 	}
+	*bits = word;
 	if (!slab->slab.nr_free || lowest < slab->slab.hint)
 		slab->slab.hint = (uint16_t)lowest;
 	slab->slab.nr_free += (uint16_t)i;
