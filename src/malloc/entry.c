@@ -92,10 +92,21 @@ static bool fits(size_t size, size_t have)
 	return fits_small(size, have);
 }
 
+/* Into another block; in a function of its own, for the stack of the others. */
+static noinline void *move(void *ptr, size_t have, size_t size)
+{
+	void *p = malloc_fast(size);
+
+	if (unlikely(!p))
+		return NULL;
+	memcpy(p, ptr, have < size ? have : size);
+	free_fast(ptr);
+	return p;
+}
+
 static void *resize(void *ptr, size_t size)
 {
 	size_t have = small_size(ptr);
-	void *p;
 
 	if (!have) {
 		if (unlikely(!known(ptr)))
@@ -104,21 +115,16 @@ static void *resize(void *ptr, size_t size)
 	}
 	if (have > SMALL_MAX && size > SMALL_MAX && window_owns(ptr) &&
 	    !page_entry(ptr)) {
-		p = large_realloc(ptr, size);
+		void *p = large_realloc(ptr, size);
+
 		if (p)
 			return p;
 	} else if (fits(size, have)) {
 		return ptr;
 	}
-	p = malloc_fast(size);
-	if (!p)
-		return NULL;
-	memcpy(p, ptr, have < size ? have : size);
-	free_fast(ptr);
-	return p;
+	return move(ptr, have, size);
 }
 
-/* Apart, so that a small block which stays costs no stack. */
 static noinline void *realloc_other(void *ptr, size_t size)
 {
 	void *p;
@@ -141,9 +147,11 @@ static noinline void *realloc_other(void *ptr, size_t size)
 
 BM_EXPORT void *bm_realloc(void *ptr, size_t size)
 {
-	if (!watched() && fits_small(size, small_size(ptr)) && !conf.check)
-		return ptr;
-	return realloc_other(ptr, size);
+	size_t have = small_size(ptr);
+
+	if (unlikely(!have || !size || watched() || conf.check))
+		return realloc_other(ptr, size);
+	return fits_small(size, have) ? ptr : move(ptr, have, size);
 }
 ALSO(bm_realloc, realloc)
 
