@@ -17,6 +17,16 @@ static struct {
 	size_t claimed aligned_to(64);	/* (A) bytes of objects they may hold */
 } pool aligned_to(64);
 
+/* What the zones have handed out. */
+static size_t used_bytes(void)
+{
+	size_t used = 0;
+
+	for (unsigned i = 0; i < nodes.nr_zones; i++)
+		used += READ_ONCE(nodes.zones[i]->used_pages);
+	return used << topo.page_shift;
+}
+
 /*
  * What all sheaves together may have room for: one sixteenth of what the zones
  * have handed out, 16 MiB at least. It is room, not memory: half of it is empty
@@ -26,11 +36,12 @@ static struct {
  */
 size_t sheaves_budget(void)
 {
-	size_t used = 0;
+	return max_u64(MIB(16), used_bytes() / 16);
+}
 
-	for (unsigned i = 0; i < nodes.nr_zones; i++)
-		used += READ_ONCE(nodes.zones[i]->used_pages);
-	return max_u64(MIB(16), (used << topo.page_shift) / 16);
+bool sheaves_are_little(void)
+{
+	return READ_ONCE(pool.claimed) + MIB(1) < used_bytes() / 64;
 }
 
 /*

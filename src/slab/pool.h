@@ -98,6 +98,8 @@ static inline bool sheaf_full(uint32_t top)
 /* Bytes of objects that all sheaves may hold, and that those there are can. */
 size_t sheaves_budget(void);
 size_t sheaves_claimed(void);
+/* All of them together could hold less than a sixty-fourth of a large heap. */
+bool sheaves_are_little(void);
 
 /* An empty sheaf for at least one object, its top; 0: there is none. */
 uint32_t sheaf_new(const struct cache *cache, unsigned capacity, bool own);
