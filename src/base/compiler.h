@@ -40,9 +40,10 @@
  * A word that every malloc or free reads, of a struct that is aligned to 16. At
  * first a CPU compares only the place in a page: a load waits for a store before
  * it that went to the same place of another page. Programs write to where their
- * objects begin, at multiples of 16, so these words lie 8 behind one. (Rows at
- * the start of a page, where such words were too: 9.3 ns for a free and a malloc
- * of 16 to 1,024 bytes; now 5.1.)
+ * objects begin, at multiples of 16, so these words lie 8 behind one; and none
+ * where the rows do, which every call writes. (A free and a malloc of 16 to
+ * 1,024 bytes took 9.1 ns when such words and the rows began their pages, and
+ * 4.9 so.)
  */
 #define not_at_a_start(type, member)                                           \
 	_Static_assert(offsetof(type, member) % 16 == 8,                       \

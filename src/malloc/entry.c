@@ -92,7 +92,7 @@ static bool fits(size_t size, size_t have)
 	return fits_small(size, have);
 }
 
-/* Into another block; in a function of its own, for the stack of the others. */
+/* Apart, as realloc_other() is: a small block that stays costs no stack. */
 static noinline void *move(void *ptr, size_t have, size_t size)
 {
 	void *p = malloc_fast(size);

@@ -47,7 +47,7 @@ enum {
 	/*
 	 * Where they begin, from base. A slot that is just being named may
 	 * read its name as a top: so what any owner leads to is zeros, too.
-	 * Not at the start of a page: see not_at_a_start().
+	 * Not at the start of a page, where much begins: not_at_a_start().
 	 */
 	ROWS_AT = (1 << (OWNER_BITS + CLASS_BITS)) + 0x418,
 	LIMBO_BYTES = 2 << ROWS_SHIFT,	/* rows of the slots -1 and -2 */
@@ -74,6 +74,9 @@ struct percpu_base {	/* the x86-64 sequences know the offsets */
 } aligned_to(64);		/* nothing that is written beside it */
 not_at_a_start(struct percpu_base, base);
 not_at_a_start(struct percpu_base, field);
+_Static_assert(offsetof(struct percpu_base, base) == 8 &&
+		       offsetof(struct percpu_base, field) == 24,
+	       "as the sequences have it");
 
 /*
  * Alone in its page, which a fork child gets zeroed (MADV_WIPEONFORK works on

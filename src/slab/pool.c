@@ -39,6 +39,7 @@ size_t sheaves_budget(void)
 	return max_u64(MIB(16), used_bytes() / 16);
 }
 
+/* The heap must be large for that: what all claim in a small one is 1 MiB. */
 bool sheaves_are_little(void)
 {
 	return READ_ONCE(pool.claimed) + MIB(1) < used_bytes() / 64;

@@ -98,7 +98,7 @@ static inline bool sheaf_full(uint32_t top)
 /* Bytes of objects that all sheaves may hold, and that those there are can. */
 size_t sheaves_budget(void);
 size_t sheaves_claimed(void);
-/* All of them together could hold less than a sixty-fourth of a large heap. */
+/* They could all hold 1 MiB more, and it were less than 1/64 of the heap. */
 bool sheaves_are_little(void);
 
 /* An empty sheaf for at least one object, its top; 0: there is none. */

@@ -122,14 +122,11 @@ enum { RETURNS = 32, RETURNS_NS = RETURNS * 10000, GONE_NS = 10000000 };
 
 /*
  * When a thread begins, or goes to another CPU, every class changes sheaves at
- * once; those that go on are few. So a class grows with each eighth change.
+ * once; those that go on are few. So a class grows with each eighth change of a
+ * time that is busy.
  */
-static bool turn_to_grow(struct slot_class *class, bool own, bool busy)
+static bool turn_to_grow(struct slot_class *class, bool own)
 {
-	if (!busy) {
-		class->turns = class->turns_far = 0;
-		return false;
-	}
 	return !(own ? ++class->turns : ++class->turns_far);
 }
 
@@ -165,17 +162,21 @@ static unsigned grow_want(const struct cache *cache, struct slot *slot,
 {
 	uint8_t *want = own ? &class->want : &class->want_far;
 	bool busy = pace_is_fast(&slot->changes, CHANGES, CHANGES_NS);
-	unsigned most = cache->max_sheaf;
+	unsigned most = cache->max_sheaf, grown = cache->max_grown;
 
+	if (!own)
+		grown = (unsigned)max_u64(most, grown / 2);
 	/* Strangers' large objects have sheaves only where the own have grown. */
 	if (!own && most <= HANDFUL && !has_one_sheaf(cache, class))
-		most = (unsigned)max_u64(most, cache->max_grown / 2);
-	if (busy && most < cache->max_grown && sheaves_are_little())
-		most = cache->max_grown;
+		most = grown;
+	if (!busy)
+		class->turns = class->turns_far = 0;
 	if (!*want)
 		*want = (uint8_t)min_u64(most, first_want(cache));
-	else if (*want < most && turn_to_grow(class, own, busy))
-		*want = (uint8_t)min_u64(most, next_want(*want));
+	else if (busy && *want < grown && turn_to_grow(class, own) &&
+		 (*want < most || sheaves_are_little()))
+		*want = (uint8_t)min_u64(*want < most ? most : grown,
+					 next_want(*want));
 	return *want;
 }
 

@@ -38,7 +38,7 @@ enum {
 	SHEAF_WORDS = 3,	/* of each that are no places */
 	SHEAF_OBJECTS = SHEAF_BYTES / 8 - SHEAF_WORDS,
 	SHEAF_BUDGET = 32 << 10,	/* bytes of one sheaf; half above 1 KiB */
-	GROWN_BUDGET = 128 << 10,	/* the same, of objects that keep coming back */
+	GROWN_BUDGET = 128 << 10,	/* the same, as max_grown below */
 	BARN_BUDGET = 64 << 10,	/* bytes of full sheaves of one owner */
 	SURPLUS_MIN = 512 << 10,	/* bytes at home beyond a quarter of what is out */
 	CACHE_SIZE_MAX = 128 << 10,	/* of an object of a named cache */
@@ -71,7 +71,7 @@ struct cache {
 	uint8_t order;		/* of a slab */
 	uint8_t class;
 	uint8_t max_sheaf;	/* objects of the largest sheaf */
-	uint8_t max_grown;	/* the same, where objects keep coming back */
+	uint8_t max_grown;	/* the same, where they keep coming back, and in large heaps */
 	uint8_t max_barn;	/* full sheaves kept for one owner */
 	uint64_t reciprocal;	/* (offset * reciprocal) >> 40 = number */
 	struct cache_node *first_node;	/* of nid 0 */

@@ -444,6 +444,60 @@ static void test_sheaves(void **state)
 	assert_int_equal(sheaves_made(), 2 + 4 + 16 + 64);
 }
 
+/*
+ * Takes many objects and gives them back. Of each twelve changes of sheaves the
+ * first `hurried` come at a time that is busy. What a sheaf has room for then.
+ */
+static unsigned grown_by(struct cache *cache, unsigned from, unsigned hurried)
+{
+	struct slot *slot = &percpu.slots[0];
+	struct slot_class *class = class_in(slot, cache);
+	unsigned want;
+
+	memset(class, 0, sizeof(*class));
+	class->want = (uint8_t)from;
+	slot->refills = 0;
+	for (unsigned i = 0; i < OUT / 2; i++) {
+		slot->changes.events = 0;
+		slot->changes.busy = slot->refills % 12 < hurried ? 2 : 0;
+		assert_int_equal(cache_alloc(cache, slot, 0, false, &out[i], NULL),
+				 SHEAF_DONE);
+	}
+	want = class->want;
+	for (unsigned i = 0; i < OUT / 2; i++)
+		assert_int_equal(cache_free(out[i], *map_entry(out[i]), slot, 0, false),
+				 SHEAF_DONE);
+	sheaves_drain_cache(cache, &slot->pcp, true);
+	return want;
+}
+
+/* Sheaves grow in a heap that is large, and where changes go on. */
+static void test_growth(void **state)
+{
+	struct cache *cache = &caches[class_of(4096)];
+	size_t pages = GIB(1) / page_bytes();
+	struct page *large;
+	unsigned kind;
+
+	(void)state;
+	if (!percpu.base)
+		assert_true(percpu_init(2, PERCPU_LOCKED));
+	/* Nothing of what follows is a start of rows or of slots. */
+	for (char *p = percpu.base; p < percpu.base + ROWS_AT; p++)
+		assert_int_equal(*p, 0);
+	assert_int_equal((uintptr_t)percpu.slots % _Alignof(struct slot), 0);
+	percpu.mode = PERCPU_LOCKED;
+	assert_int_equal(grown_by(cache, 0, 12), cache->max_sheaf);
+	large = node_alloc(0, ZONE_MOVABLE | GFP_WINDOW, pages, pages, NULL, &kind);
+	assert_non_null(large);
+	assert_int_equal(grown_by(cache, 0, 12), cache->max_grown);
+	/* Times of seven changes do not add up to eight. */
+	assert_int_equal(grown_by(cache, 0, 7), 2);
+	assert_int_equal(grown_by(cache, cache->max_sheaf, 7), cache->max_sheaf);
+	node_free(large, NULL);
+	assert_int_equal(grown_by(cache, 0, 12), cache->max_sheaf);
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -464,6 +518,7 @@ int main(void)
 		cmocka_unit_test(test_plan),
 		cmocka_unit_test(test_middle),
 		cmocka_unit_test(test_sheaves),
+		cmocka_unit_test(test_growth),
 		cmocka_unit_test(test_misuse),
 	};
 
