@@ -134,7 +134,7 @@ extern struct percpu_switch percpu_switch
  * by name: an operand would cost a register and an instruction.
  */
 #define RSEQ_SLOT                                                              \
-	"mov percpu_base+24(%%rip), %[r]\n\t"                                   \
+	"mov percpu_base+24(%%rip), %[r]\n\t"                                  \
 	"movslq %%fs:(%[area],%[r]), %[r]\n\t"
 #define RSEQ_BASE                                                              \
 	"mov percpu_base+8(%%rip), %[b]\n\t"

@@ -482,11 +482,10 @@ static void test_growth(void **state)
 	(void)state;
 	if (!percpu.base)
 		assert_true(percpu_init(2, PERCPU_LOCKED));
-	/* Nothing of what follows is a start of rows or of slots. */
+	/* What any owner leads to is zeros, up to where the rows begin. */
 	for (char *p = percpu.base; p < percpu.base + ROWS_AT; p++)
 		assert_int_equal(*p, 0);
 	assert_int_equal((uintptr_t)percpu.slots % _Alignof(struct slot), 0);
-	percpu.mode = PERCPU_LOCKED;
 	assert_int_equal(grown_by(cache, 0, 12), cache->max_sheaf);
 	large = node_alloc(0, ZONE_MOVABLE | GFP_WINDOW, pages, pages, NULL, &kind);
 	assert_non_null(large);
