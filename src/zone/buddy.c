@@ -184,7 +184,8 @@ void zone_give_locked(struct zone *zone, pfn_t pfn, unsigned order,
 		pfn_t size = (pfn_t)1 << order, buddy = pfn ^ size;
 		struct page *page;
 
-		if (buddy < zone->start || buddy + size > zone->present)
+		if (buddy < zone->start || buddy + size > zone->present ||
+		    stretch_is_used(zone, buddy))
 			break;
 		page = page_at(buddy);
 		if (!page_is_free(zone, page) || page->order != order)
@@ -223,7 +224,7 @@ struct page *zone_block_locked(const struct zone *zone, pfn_t pfn,
 		pfn_t head = align_down(pfn, (pfn_t)1 << order);
 		struct page *page;
 
-		if (head < zone->start)
+		if (head < zone->start || stretch_is_used(zone, head))
 			break;
 		page = page_at(head);
 		if (page_is_free(zone, page) && page->order >= order)

@@ -67,7 +67,7 @@ static size_t free_before(const struct zone *zone, pfn_t pfn, size_t most)
 	return n;
 }
 
-/* The stretch around a block, or whole blocks of it that are enough. */
+/* The stretch around a block, or as much of it as is enough. */
 struct stretch {
 	pfn_t from;
 	size_t length;
@@ -75,13 +75,16 @@ struct stretch {
 
 static struct stretch around(const struct zone *zone, pfn_t pfn, size_t enough)
 {
+	size_t before = free_before(zone, pfn, enough);
 	struct stretch s = { pfn, free_from(zone, pfn, enough) };
 
-	if (s.length < enough) {
-		s.from -= free_before(zone, pfn, enough - s.length);
-		s.from = pfn_of(zone_block_locked(zone, s.from, 0));
-		s.length += pfn - s.from;
-	}
+	/* Where a stretch begins a block does; if it goes on, perhaps not. */
+	if (before < enough)
+		s.from -= before;
+	else if (s.length < enough)
+		s.from = pfn_of(zone_block_locked(
+			zone, pfn - (enough - s.length), 0));
+	s.length = min_u64(s.length + (pfn - s.from), enough);
 	return s;
 }
 
@@ -126,17 +129,17 @@ static void search(const struct zone *zone, const struct list *list,
 bool stretch_find_locked(struct zone *zone, size_t npages, size_t align,
 			 unsigned first, unsigned last, pfn_t *run)
 {
-	unsigned order = log2_floor(npages), least = order ? order - 1 : 0;
+	unsigned most = log2_floor(npages), order = most ? most - 1 : 0;
 	struct best best = { SIZE_MAX, 0 };
 
 	/* A zone that was recovered has lost some; extra zones have no map. */
-	if (order > zone->max_order || zone->epoch ||
+	if (most > zone->max_order || zone->epoch ||
 	    zone->type >= WINDOW_ZONES)
 		return false;
-	/* Small clean blocks may end where a large one begins. */
-	if (first == CLEAN && zone->nonempty[CLEAN] >> order)
-		order = log2_floor(zone->nonempty[CLEAN]);
-	for (order++; order-- > least && !is_tight(best.length, npages, 4);)
+	/* Of clean ones the smallest that is long enough, if none is tight. */
+	if (first == CLEAN && zone->nonempty[CLEAN] >> most)
+		most = log2_floor(zone->nonempty[CLEAN]);
+	for (; order <= most && !is_tight(best.length, npages, 4); order++)
 		for (unsigned k = first;
 		     k <= last && !is_tight(best.length, npages, 4); k++) {
 			if (!(zone->nonempty[k] >> order & 1))

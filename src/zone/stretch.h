@@ -28,6 +28,13 @@ static inline void stretch_mark(const struct zone *zone, pfn_t pfn,
 		stretch_set(pfn, order, free);
 }
 
+/* The page is in no free block: a bit tells, where its descriptor is a miss. */
+static inline bool stretch_is_used(const struct zone *zone, pfn_t pfn)
+{
+	return zone->is_mapped &&
+	       !(window.free_map[pfn / 64] >> pfn % 64 & 1);
+}
+
 /*
  * Where npages free pages begin, at a multiple of align pages, in a stretch
  * around a block of the kinds from first to last. False: in none that a search

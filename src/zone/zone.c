@@ -125,14 +125,19 @@ static struct page *take_stretch_locked(struct zone *zone, size_t npages,
 }
 
 /*
- * Blocks of 3 MiB lie side by side, and do not take 4 MiB of huge pages each.
- * But blocks that are resident come first.
+ * Fresh runs that lie side by side, 11 pages behind 20 and not each at the next
+ * 16 or 32: what stays between those is too short for any other run, a seventh
+ * of a zone, and huge pages would make it resident. But blocks that are
+ * resident come first; and in a small zone runs of less than half a pageblock
+ * stay where they are aligned, since what is freed is a larger buddy then, and
+ * fits more requests.
  */
 static bool should_pack_locked(const struct zone *zone, size_t npages)
 {
+	bool large = zone->present - zone->start >= MIB(32) >> topo.page_shift;
 	unsigned order = log2_ceil(npages);
 
-	return npages > (size_t)1 << topo.pageblock_order >> 1 &&
+	return (large || npages > (size_t)1 << topo.pageblock_order >> 1) &&
 	       !is_pow2(npages) &&
 	       !((zone->nonempty[DIRTY] | zone->nonempty[MIXED]) >> order);
 }

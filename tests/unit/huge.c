@@ -8,7 +8,7 @@
 #include "os/os.h"
 
 /* As many zones as there are tests, in place of two; one is not Movable. */
-enum { ZONES = 21, NORMAL = ZONES - 1 };
+enum { ZONES = 22, NORMAL = ZONES - 1 };
 
 static struct zone *zone;
 
@@ -98,6 +98,24 @@ static void test_dense(void **state)
 	/* A sixteenth is a pageblock at least, and is measured when full. */
 	assert_in_range(plain, 8, 92 + 2 * (pageblock_bytes() >> 20));
 	assert_int_equal(zone->huge.given_up, 0);
+}
+
+/*
+ * Runs of 9 to 255 pages lie side by side once the zone is large: no holes
+ * between them keep it plain.
+ */
+static void test_lengths(void **state)
+{
+	size_t used, holes = 0;
+
+	(void)state;
+	for (int i = 0; i < 1024; i++)
+		touch(take((9 + unit_below(247)) << topo.page_shift), 1);
+	used = zone->used_pages;
+	for (unsigned order = 0; order < topo.pageblock_order; order++)
+		holes += zone->free_area[order].nr[CLEAN] << order;
+	assert_in_range(holes, 0, used / 20);
+	assert_true(advised() > (used / 4 * 3) << topo.page_shift);
 }
 
 /* What was measured while it was plain is huge at once, if that is asked. */
@@ -524,6 +542,7 @@ int main(void)
 		cmocka_unit_test_setup(test_other_zones, fresh),
 		cmocka_unit_test_setup(test_wasteful, skip_without),
 		cmocka_unit_test_setup(test_dense, skip_without),
+		cmocka_unit_test_setup(test_lengths, skip_without),
 		cmocka_unit_test_setup(test_collapse, skip_without),
 		cmocka_unit_test_setup(test_untouched, skip_without),
 		cmocka_unit_test_setup(test_long_run, skip_without),
