@@ -100,6 +100,8 @@ struct bm_stats {
 	size_t hugetlb_bytes;   /* pages that the pool of huge pages gave */
 	uint64_t moved_bytes;   /* objects that bm_defrag() moved */
 	size_t hollow_bytes;    /* pages in slabs that went back: nothing lives there */
+	size_t huge_bytes;      /* where the kernel is asked for huge pages */
+	uint64_t huge_dear;     /* times that these took far longer than plain ones */
 };
 void bm_stats(struct bm_stats *out) BM_NOTHROW;
 

@@ -42,6 +42,8 @@ static void add_zones(struct bm_stats *s)
 		s->purged_bytes += zone->purged_pages * page;
 		s->reused_bytes += zone->reused_pages * page;
 		s->fresh_bytes += zone->fresh_pages * page;
+		s->huge_bytes += (READ_ONCE(zone->huge.to) - zone->start) * page;
+		s->huge_dear += READ_ONCE(zone->huge.dear);
 		unlock(&zone->lock, LOCK_ZONE);
 	}
 }

@@ -57,6 +57,8 @@ static const struct figure {
 	FIGURE(hugetlb_bytes, "pages of the pool of huge pages", true),
 	FIGURE(moved_bytes, "objects moved by bm_defrag", true),
 	FIGURE(hollow_bytes, "pages in slabs that hold nothing, given back", true),
+	FIGURE(huge_bytes, "where huge pages are asked for", true),
+	FIGURE(huge_dear, "times that huge pages took too long", false),
 #undef FIGURE
 };
 

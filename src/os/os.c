@@ -323,12 +323,22 @@ int os_keep_fd(int fd)
 	return (int)syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 200);
 }
 
-uint64_t os_now(void)
+static uint64_t read_clock(clockid_t clock)
 {
 	struct timespec t = { 0, 0 };
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(clock, &t);
 	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+uint64_t os_now(void)
+{
+	return read_clock(CLOCK_MONOTONIC);
+}
+
+uint64_t os_cpu_time(void)
+{
+	return read_clock(CLOCK_THREAD_CPUTIME_ID);
 }
 
 int os_create(const char *path)

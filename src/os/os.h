@@ -63,6 +63,7 @@ size_t os_address_space_used(void);
 uint64_t os_random(void);
 bool os_secure(void);			/* AT_SECURE: do not trust the user */
 uint64_t os_now(void);			/* nanoseconds since some moment */
+uint64_t os_cpu_time(void);		/* of this thread, in nanoseconds */
 
 /* Restarts every rseq critical section of the process that runs now. */
 bool os_rseq_fence_register(void);

@@ -199,6 +199,57 @@ static bool may_be_huge(const struct zone *zone, size_t used, size_t run)
 			      min_u64(READ_ONCE(zone->huge.proven), used));
 }
 
+struct huge_price huge_price = { .fair = 500000, .times = 2 };
+
+/* Touches it; 0: the kernel cannot be asked to. */
+static uint64_t time_of_touch(void *addr, size_t bytes)
+{
+	uint64_t start = os_cpu_time();
+
+	return os_populate(addr, bytes) ? os_cpu_time() - start : 0;
+}
+
+/* What a pageblock of plain pages takes now: eight times what an eighth does. */
+static uint64_t plain_price(void)
+{
+	size_t bytes = pageblock_bytes() / 8;
+	void *sample = os_map(bytes);
+	uint64_t ns = 0;
+
+	if (sample) {
+		os_no_huge(sample, bytes);
+		ns = time_of_touch(sample, bytes);
+		os_unmap(sample, bytes);
+	}
+	return 8 * ns;
+}
+
+/*
+ * What does a huge page cost? Usually a hundred microseconds, but the kernel
+ * may have to move other pages away first, or a virtual machine's host to find
+ * the memory: 4 to 8 ms, where 512 plain pages take 0.8. So the first pageblock
+ * that a zone grows by is touched here, and timed, not in a fault.
+ */
+static bool is_dear(struct zone *zone, pfn_t pfn)
+{
+	struct zone_huge *huge = &zone->huge;
+	uint64_t ns, plain;
+
+	/* Who touches memory first may decide where it lies. */
+	if (!is_auto(zone) || pfn & (block_pages() - 1) ||
+	    READ_ONCE(zone->placement) == PLACE_FIRST_TOUCH)
+		return false;
+	advise(pfn, pfn + block_pages(), true);
+	ns = time_of_touch(pfn_address(pfn), pageblock_bytes());
+	huge->are_dear = false;
+	if (ns > huge_price.fair) {
+		plain = plain_price();
+		huge->are_dear = plain && ns > huge_price.times * plain;
+	}
+	WRITE_ONCE(huge->dear, huge->dear + huge->are_dear);
+	return huge->are_dear;
+}
+
 void huge_init(struct zone *zone)
 {
 	zone->huge.to = zone->huge.never = zone->huge.until = zone->start;
@@ -231,11 +282,13 @@ static size_t probe_pages(size_t size)
 /*
  * As much as there is may be added unseen; then comes a probe. What was not
  * full may only not be touched yet: a look costs less than a step of growth.
+ * Where huge pages are dear, the zone is plain until it has grown by a quarter.
  */
 void huge_grown(struct zone *zone, pfn_t from, pfn_t to, size_t run)
 {
 	struct zone_huge *huge = &zone->huge;
 	bool yes = conf.hugepages == HUGEPAGES_ALWAYS;
+	pfn_t end = from;
 
 	/* Locked memory is there already. */
 	if (!zone_purges(zone))
@@ -250,14 +303,24 @@ void huge_grown(struct zone *zone, pfn_t from, pfn_t to, size_t run)
 		yes = huge->to == from && to <= huge->until &&
 		      may_be_huge(zone, READ_ONCE(zone->used_pages), run);
 		if (!yes && huge->to == from && from > zone->start)
-			huge->look_at = from + probe_pages(from - zone->start);
+			huge->look_at = max_u64(
+				huge->look_at,
+				from + probe_pages(from - zone->start));
 	}
-	if (yes || topo.huge_always)
-		advise(from, to, yes);
-	if (yes)
-		WRITE_ONCE(huge->to, to);
-	else if (topo.huge_always)
+	if (yes && is_dear(zone, from)) {
+		end = huge->until = from + block_pages();
+		huge->look_at = from + (from - zone->start) / 4;
+	} else if (yes) {
+		end = to;
+	}
+	if (end > from) {
+		advise(from, end, true);
+		WRITE_ONCE(huge->to, end);
+	}
+	if (topo.huge_always && end < to) {
+		advise(end, to, false);
 		WRITE_ONCE(huge->never, to);
+	}
 }
 
 void huge_shrunk(struct zone *zone)
@@ -327,7 +390,8 @@ void huge_look(struct zone *zone)
 	case MEDIUM:
 		break;
 	case FULL:
-		set_huge(zone, zone->present);
+		if (!huge->are_dear)
+			set_huge(zone, zone->present);
 		break;
 	}
 	unlock(&zone->grow_lock, LOCK_GROW);

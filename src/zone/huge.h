@@ -33,7 +33,16 @@ struct zone_huge {
 	uint64_t purged;	/* (G) purged_pages at the last look, and 1; or 0 */
 	uint32_t advised;	/* (G) how often plain memory became huge */
 	uint32_t given_up;	/* (G) and the other way */
+	uint32_t dear;		/* (G) how often they cost too much; read by anyone */
+	bool are_dear;		/* (G) the last time */
 };
+
+/* What the first touch of a pageblock may cost; tests have other prices. */
+struct huge_price {
+	uint64_t fair;		/* (C) nanoseconds; then nothing is compared */
+	unsigned times;		/* (C) as much as plain pages of that size */
+};
+extern struct huge_price huge_price __attribute__((visibility("hidden")));
 
 /* Whether advice has an effect in this process; reads sysfs. */
 bool huge_works(void);

@@ -6,6 +6,7 @@
  * case is a process of its own.
  */
 #include "../lib/t.h"
+#include "buddymalloc.h"
 
 static size_t touched;		/* bytes */
 static uint64_t rnd;
@@ -165,9 +166,17 @@ static void run_dense(const char *name, size_t bytes)
 
 	T_CHECK(pid >= 0);
 	if (!pid) {
+		struct bm_stats s;
+
 		fill_many((int)((256 << 20) / bytes), bytes);
-		T_CHECK(t_huge_bytes() > 128 << 20, "%s: of 256 MiB %zu are huge",
-			name, t_huge_bytes() >> 20);
+		bm_stats(&s);
+		/* A virtual machine's host may need milliseconds for each. */
+		if (s.huge_dear)
+			t_say("%s: %zu times huge pages took too long", name,
+			      (size_t)s.huge_dear);
+		T_CHECK(t_huge_bytes() > 128 << 20 || s.huge_dear,
+			"%s: of 256 MiB %zu are huge", name,
+			t_huge_bytes() >> 20);
 		_exit(0);
 	}
 	t_wait_ok(pid, name);

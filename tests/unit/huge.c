@@ -8,7 +8,7 @@
 #include "os/os.h"
 
 /* As many zones as there are tests, in place of two; one is not Movable. */
-enum { ZONES = 22, NORMAL = ZONES - 1 };
+enum { ZONES = 23, NORMAL = ZONES - 1 };
 
 static struct zone *zone;
 
@@ -41,6 +41,7 @@ static int fresh(void **state)
 
 	(void)state;
 	conf.hugepages = HUGEPAGES_AUTO;
+	huge_price.fair = UINT64_MAX;
 	zone = nodes.zones[nr++];
 	return 0;
 }
@@ -48,6 +49,7 @@ static int fresh(void **state)
 static int fresh_normal(void **state)
 {
 	conf.hugepages = HUGEPAGES_AUTO;
+	huge_price.fair = UINT64_MAX;
 	zone = nodes.zones[NORMAL];
 	(void)state;
 	return 0;
@@ -116,6 +118,35 @@ static void test_lengths(void **state)
 		holes += zone->free_area[order].nr[CLEAN] << order;
 	assert_in_range(holes, 0, used / 20);
 	assert_true(advised() > (used / 4 * 3) << topo.page_shift);
+}
+
+/*
+ * Of what a dense zone grows by where huge pages cost too much, only the first
+ * pageblock is huge, each time that it has grown by a quarter; and when they
+ * are cheap again all of it.
+ */
+static void test_dear(void **state)
+{
+	size_t was, probes;
+
+	(void)state;
+	huge_price = (struct huge_price){ .fair = 0, .times = 0 };
+	for (int i = 0; i < 256; i++)
+		touch(take(MIB(1)), 1);
+	probes = zone->huge.dear;
+	assert_in_range(probes, 3, 16);
+	assert_true(zone->huge.are_dear);
+	/* What goes back and is wanted again is no reason to try, either. */
+	was = advised();
+	zone->huge.purged = 0;
+	huge_look(zone);
+	assert_int_equal(advised(), was);
+	huge_price.times = UINT32_MAX;
+	for (int i = 0; i < 256; i++)
+		touch(take(MIB(1)), 1);
+	assert_true(advised() > MIB(400));
+	assert_false(zone->huge.are_dear);
+	assert_int_equal(zone->huge.dear, probes);
 }
 
 /* What was measured while it was plain is huge at once, if that is asked. */
@@ -543,6 +574,7 @@ int main(void)
 		cmocka_unit_test_setup(test_wasteful, skip_without),
 		cmocka_unit_test_setup(test_dense, skip_without),
 		cmocka_unit_test_setup(test_lengths, skip_without),
+		cmocka_unit_test_setup(test_dear, skip_without),
 		cmocka_unit_test_setup(test_collapse, skip_without),
 		cmocka_unit_test_setup(test_untouched, skip_without),
 		cmocka_unit_test_setup(test_long_run, skip_without),
