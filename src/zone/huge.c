@@ -230,17 +230,18 @@ static uint64_t plain_price(void)
  * the memory: 4 to 8 ms, where 512 plain pages take 0.8. So the first pageblock
  * that a zone grows by is touched here, and timed, not in a fault.
  */
-static bool is_dear(struct zone *zone, pfn_t pfn)
+static bool is_dear(struct zone *zone, pfn_t from, pfn_t to)
 {
 	struct zone_huge *huge = &zone->huge;
 	uint64_t ns, plain;
 
 	/* Who touches memory first may decide where it lies. */
-	if (!is_auto(zone) || pfn & (block_pages() - 1) ||
+	if (!is_auto(zone) || from & (block_pages() - 1) ||
+	    to < from + block_pages() ||
 	    READ_ONCE(zone->placement) == PLACE_FIRST_TOUCH)
 		return false;
-	advise(pfn, pfn + block_pages(), true);
-	ns = time_of_touch(pfn_address(pfn), pageblock_bytes());
+	advise(from, from + block_pages(), true);
+	ns = time_of_touch(pfn_address(from), pageblock_bytes());
 	huge->are_dear = false;
 	if (ns > huge_price.fair) {
 		plain = plain_price();
@@ -307,7 +308,7 @@ void huge_grown(struct zone *zone, pfn_t from, pfn_t to, size_t run)
 				huge->look_at,
 				from + probe_pages(from - zone->start));
 	}
-	if (yes && is_dear(zone, from)) {
+	if (yes && is_dear(zone, from, to)) {
 		end = huge->until = from + block_pages();
 		huge->look_at = from + (from - zone->start) / 4;
 	} else if (yes) {
