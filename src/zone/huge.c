@@ -201,6 +201,8 @@ static bool may_be_huge(const struct zone *zone, size_t used, size_t run)
 
 struct huge_price huge_price = { .fair = 500000, .times = 2 };
 
+static uint32_t dear_lately;	/* (A) how often in a row, in any zone */
+
 /* Touches it; 0: the kernel cannot be asked to. */
 static uint64_t time_of_touch(void *addr, size_t bytes)
 {
@@ -248,7 +250,16 @@ static bool is_dear(struct zone *zone, pfn_t from, pfn_t to)
 		huge->are_dear = plain && ns > huge_price.times * plain;
 	}
 	WRITE_ONCE(huge->dear, huge->dear + huge->are_dear);
+	WRITE_ONCE(dear_lately, huge->are_dear ? READ_ONCE(dear_lately) + 1 : 0);
 	return huge->are_dear;
+}
+
+/* Each try may take milliseconds: after a quarter more, a half, then as much. */
+static size_t until_next_try(const struct zone *zone, pfn_t from)
+{
+	unsigned tries = (unsigned)min_u64(READ_ONCE(dear_lately), 3);
+
+	return (from - zone->start) << tries >> 3;
 }
 
 void huge_init(struct zone *zone)
@@ -283,7 +294,7 @@ static size_t probe_pages(size_t size)
 /*
  * As much as there is may be added unseen; then comes a probe. What was not
  * full may only not be touched yet: a look costs less than a step of growth.
- * Where huge pages are dear, the zone is plain until it has grown by a quarter.
+ * Where huge pages are dear, the zone is plain until the next try.
  */
 void huge_grown(struct zone *zone, pfn_t from, pfn_t to, size_t run)
 {
@@ -310,7 +321,7 @@ void huge_grown(struct zone *zone, pfn_t from, pfn_t to, size_t run)
 	}
 	if (yes && is_dear(zone, from, to)) {
 		end = huge->until = from + block_pages();
-		huge->look_at = from + (from - zone->start) / 4;
+		huge->look_at = from + until_next_try(zone, from);
 	} else if (yes) {
 		end = to;
 	}
