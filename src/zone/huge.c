@@ -33,6 +33,8 @@ enum {
 	PROBE_BYTES = 8 << 20,	/* enough pageblocks to judge by */
 };
 
+#define PRICED (~(pfn_t)0)	/* nothing waits for its price */
+
 /* Where a huge page is larger than a pageblock, none is asked for. */
 bool huge_works(void)
 {
@@ -184,6 +186,7 @@ static void set_plain(struct zone *zone)
 	WRITE_ONCE(huge->never, max_u64(huge->never, huge->to));
 	huge->given_up += huge->to > zone->start;
 	WRITE_ONCE(huge->to, zone->start);
+	WRITE_ONCE(huge->unpriced, PRICED);
 	huge->until = zone->start;
 	huge->look_at = max_u64(zone->present, zone->start + min_pages(zone));
 }
@@ -199,11 +202,11 @@ static bool may_be_huge(const struct zone *zone, size_t used, size_t run)
 			      min_u64(READ_ONCE(zone->huge.proven), used));
 }
 
-struct huge_price huge_price = { .fair = 500000, .times = 2 };
+struct huge_price huge_price = { .fair = 250, .times = 2 };
 
-static uint32_t dear_lately;	/* (A) how often in a row, in any zone */
+static uint32_t dear_lately;	/* (A) tries in a row, of any zone: a hint */
 
-/* Touches it; 0: the kernel cannot be asked to. */
+/* Of this thread: waiting for a CPU is not counted. 0: it could not be done. */
 static uint64_t time_of_touch(void *addr, size_t bytes)
 {
 	uint64_t start = os_cpu_time();
@@ -226,45 +229,61 @@ static uint64_t plain_price(void)
 	return 8 * ns;
 }
 
+/* Each try may take milliseconds: after a quarter more, a half, then as much. */
+static void try_later(struct zone *zone)
+{
+	unsigned tries = (unsigned)min_u64(READ_ONCE(dear_lately), 2);
+	size_t size = zone->present - zone->start;
+
+	zone->huge.dear_to = zone->present + (size << tries >> 2);
+}
+
 /*
  * What does a huge page cost? Usually a hundred microseconds, but the kernel
  * may have to move other pages away first, or a virtual machine's host to find
- * the memory: 4 to 8 ms, where 512 plain pages take 0.8. So the first pageblock
- * that a zone grows by is touched here, and timed, not in a fault.
+ * the memory: 4 to 8 ms, where 512 plain pages take 0.8. So of what a zone grew
+ * by as huge, the first page that is handed out is touched here, and not in a
+ * fault, and timed. What is huge already stays so; what is touched from here
+ * on, for the first time or again, is plain.
  */
-static bool is_dear(struct zone *zone, pfn_t from, pfn_t to)
+static void learn_price(struct zone *zone, pfn_t pfn)
 {
 	struct zone_huge *huge = &zone->huge;
-	uint64_t ns, plain;
+	uint64_t ns = time_of_touch(pfn_address(pfn), page_bytes()), plain = 0;
 
-	/* Who touches memory first may decide where it lies. */
-	if (!is_auto(zone) || from & (block_pages() - 1) ||
-	    to < from + block_pages() ||
-	    READ_ONCE(zone->placement) == PLACE_FIRST_TOUCH)
-		return false;
-	advise(from, from + block_pages(), true);
-	ns = time_of_touch(pfn_address(from), pageblock_bytes());
-	huge->are_dear = false;
-	if (ns > huge_price.fair) {
+	if (ns / (pageblock_bytes() >> 10) >= huge_price.fair) {
 		plain = plain_price();
-		huge->are_dear = plain && ns > huge_price.times * plain;
+		if (plain && ns > huge_price.times * plain) {
+			set_plain(zone);
+			try_later(zone);
+			WRITE_ONCE(huge->dear, huge->dear + 1);
+			WRITE_ONCE(dear_lately, READ_ONCE(dear_lately) + 1);
+			return;
+		}
 	}
-	WRITE_ONCE(huge->dear, huge->dear + huge->are_dear);
-	WRITE_ONCE(dear_lately, huge->are_dear ? READ_ONCE(dear_lately) + 1 : 0);
-	return huge->are_dear;
+	if (ns)
+		WRITE_ONCE(dear_lately, 0);
 }
 
-/* Each try may take milliseconds: after a quarter more, a half, then as much. */
-static size_t until_next_try(const struct zone *zone, pfn_t from)
+void huge_fresh(struct zone *zone, pfn_t pfn, size_t npages)
 {
-	unsigned tries = (unsigned)min_u64(READ_ONCE(dear_lately), 3);
+	struct zone_huge *huge = &zone->huge;
+	pfn_t first = max_u64(pfn, READ_ONCE(huge->unpriced));
 
-	return (from - zone->start) << tries >> 3;
+	if (likely(first >= pfn + npages) ||
+	    !trylock(&zone->grow_lock, LOCK_GROW))
+		return;
+	if (first >= huge->unpriced && first < huge->to) {
+		WRITE_ONCE(huge->unpriced, PRICED);
+		learn_price(zone, first);
+	}
+	unlock(&zone->grow_lock, LOCK_GROW);
 }
 
 void huge_init(struct zone *zone)
 {
 	zone->huge.to = zone->huge.never = zone->huge.until = zone->start;
+	zone->huge.unpriced = PRICED;
 	zone->huge.look_at = zone->start + min_pages(zone);
 }
 
@@ -294,19 +313,18 @@ static size_t probe_pages(size_t size)
 /*
  * As much as there is may be added unseen; then comes a probe. What was not
  * full may only not be touched yet: a look costs less than a step of growth.
- * Where huge pages are dear, the zone is plain until the next try.
  */
 void huge_grown(struct zone *zone, pfn_t from, pfn_t to, size_t run)
 {
 	struct zone_huge *huge = &zone->huge;
 	bool yes = conf.hugepages == HUGEPAGES_ALWAYS;
-	pfn_t end = from;
 
 	/* Locked memory is there already. */
 	if (!zone_purges(zone))
 		return;
 	if (is_auto(zone)) {
-		if (huge->to < from && from >= huge->look_at) {
+		if (huge->to < from && from >= huge->look_at &&
+		    from >= huge->dear_to) {
 			if (works() && fullness(zone, huge->to, from) == FULL)
 				set_huge(zone, from);
 			else
@@ -315,24 +333,16 @@ void huge_grown(struct zone *zone, pfn_t from, pfn_t to, size_t run)
 		yes = huge->to == from && to <= huge->until &&
 		      may_be_huge(zone, READ_ONCE(zone->used_pages), run);
 		if (!yes && huge->to == from && from > zone->start)
-			huge->look_at = max_u64(
-				huge->look_at,
-				from + probe_pages(from - zone->start));
+			huge->look_at = from + probe_pages(from - zone->start);
+		if (yes)
+			WRITE_ONCE(huge->unpriced, from);
 	}
-	if (yes && is_dear(zone, from, to)) {
-		end = huge->until = from + block_pages();
-		huge->look_at = from + until_next_try(zone, from);
-	} else if (yes) {
-		end = to;
-	}
-	if (end > from) {
-		advise(from, end, true);
-		WRITE_ONCE(huge->to, end);
-	}
-	if (topo.huge_always && end < to) {
-		advise(end, to, false);
+	if (yes || topo.huge_always)
+		advise(from, to, yes);
+	if (yes)
+		WRITE_ONCE(huge->to, to);
+	else if (topo.huge_always)
 		WRITE_ONCE(huge->never, to);
-	}
 }
 
 void huge_shrunk(struct zone *zone)
@@ -345,6 +355,9 @@ void huge_shrunk(struct zone *zone)
 	}
 	WRITE_ONCE(huge->to, min_u64(huge->to, zone->present));
 	WRITE_ONCE(huge->never, min_u64(huge->never, zone->present));
+	WRITE_ONCE(huge->unpriced, PRICED);
+	huge->dear_to = min_u64(huge->dear_to,
+				2 * zone->present - zone->start);
 }
 
 void huge_run(struct zone *zone, const struct page *page)
@@ -402,7 +415,7 @@ void huge_look(struct zone *zone)
 	case MEDIUM:
 		break;
 	case FULL:
-		if (!huge->are_dear)
+		if (zone->present >= huge->dear_to)
 			set_huge(zone, zone->present);
 		break;
 	}

@@ -2,7 +2,8 @@
 /*
  * What:  which memory of a zone the kernel is asked to back with huge pages.
  * Door:  huge_grown() when pages were added, huge_run() when a long run was
- *        handed out, huge_look() before memory goes back.
+ *        handed out, huge_fresh() when any was that has no memory yet,
+ *        huge_look() before memory goes back.
  * Locks: the zone's grow_lock (G); system calls are made under it.
  * Invariant: [start, to) is advised, [to, present) is plain: few mappings a
  *        zone, however often the mind is changed. There is no taking back of
@@ -33,15 +34,17 @@ struct zone_huge {
 	uint64_t purged;	/* (G) purged_pages at the last look, and 1; or 0 */
 	uint32_t advised;	/* (G) how often plain memory became huge */
 	uint32_t given_up;	/* (G) and the other way */
-	uint32_t dear;		/* (G) how often they cost too much; read by anyone */
-	bool are_dear;		/* (G) the last time */
+	pfn_t unpriced;		/* (G) huge from here on, if untouched; read by anyone */
+	pfn_t dear_to;		/* (G) they were dear: none before this is present */
+	uint32_t dear;		/* (G) how often they were; read by anyone */
 };
 
-/* What the first touch of a pageblock may cost; tests have other prices. */
+/* What the first touch of a pageblock may cost. */
 struct huge_price {
-	uint64_t fair;		/* (C) nanoseconds; then nothing is compared */
-	unsigned times;		/* (C) as much as plain pages of that size */
+	uint64_t fair;		/* nanoseconds a KiB; then nothing is compared */
+	unsigned times;		/* as much as plain pages of that size */
 };
+/* (C) but for tests, which have other prices. */
 extern struct huge_price huge_price __attribute__((visibility("hidden")));
 
 /* Whether advice has an effect in this process; reads sysfs. */
@@ -58,6 +61,11 @@ void huge_grown(struct zone *zone, pfn_t from, pfn_t to, size_t run);
 void huge_shrunk(struct zone *zone);
 /* A run was handed out that is not touched yet. */
 void huge_run(struct zone *zone, const struct page *page);
+/*
+ * Pages without memory were handed out: the first ones of what was advised are
+ * touched, to see what that takes. Milliseconds, at worst.
+ */
+void huge_fresh(struct zone *zone, pfn_t pfn, size_t npages);
 /*
  * The next pageblock from *at on that is advised and was faulted page by page
  * becomes a huge page now: a millisecond or three, for which nobody waits but a

@@ -23,6 +23,7 @@ static void refill(struct pcp *pcp, struct zone *zone, unsigned order)
 {
 	struct list *list = &pcp->blocks[zone->type][order];
 	size_t fresh = 0;
+	pfn_t last = 0;		/* of what is fresh */
 
 	if (!quota_admits((size_t)1 << order))
 		return;
@@ -38,10 +39,12 @@ static void refill(struct pcp *pcp, struct zone *zone, unsigned order)
 					      (size_t)1 << order)
 				      ? 0
 				      : PAGE_DIRTY;
-		if (page->flags)
+		if (page->flags) {
 			zone->reused_pages += (size_t)1 << order;
-		else
+		} else {
 			fresh += (size_t)1 << order;
+			last = max_u64(last, pfn_of(page));
+		}
 		page->type = PAGE_PCP;
 		page->order = (uint8_t)order;
 		list_add_tail(&page->link, list);
@@ -50,6 +53,8 @@ static void refill(struct pcp *pcp, struct zone *zone, unsigned order)
 	}
 	zone->fresh_pages += fresh;
 	unlock(&zone->lock, LOCK_ZONE);
+	if (fresh)
+		huge_fresh(zone, last, (size_t)1 << order);
 	zone_took(zone, fresh);
 }
 

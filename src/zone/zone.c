@@ -125,12 +125,12 @@ static struct page *take_stretch_locked(struct zone *zone, size_t npages,
 }
 
 /*
- * Fresh runs that lie side by side, 11 pages behind 20 and not each at the next
- * 16 or 32: what stays between those is too short for any other run, a seventh
+ * Fresh runs lie side by side, 11 pages behind 20 and not each at the next 16
+ * or 32: what would stay between them is too short for any other run, a seventh
  * of a zone, and huge pages would make it resident. But blocks that are
- * resident come first; and in a small zone runs of less than half a pageblock
- * stay where they are aligned, since what is freed is a larger buddy then, and
- * fits more requests.
+ * resident come first; powers of two leave nothing between them; and in a small
+ * zone a run of up to half a pageblock stays where it is aligned, since what is
+ * freed is a larger buddy then, and fits more requests.
  */
 static bool should_pack_locked(const struct zone *zone, size_t npages)
 {
@@ -199,6 +199,8 @@ static struct page *take_run(struct zone *zone, size_t npages, size_t align,
 		unlock(&zone->lock, LOCK_ZONE);
 		if (page)
 			huge_run(zone, page);
+		if (page && may_grow && *kind == CLEAN)
+			huge_fresh(zone, pfn_of(page), npages);
 		if (page && may_grow)
 			zone_took(zone, *kind == CLEAN ? npages : 0);
 		if (page || !grown)
