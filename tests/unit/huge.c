@@ -34,12 +34,21 @@ static size_t advised(void)
 	return (zone->huge.to - zone->start) << topo.page_shift;
 }
 
+/* A set-up that skips would be an error: it says why not, and the test skips. */
+static void need(void **state)
+{
+	if (!*state)
+		return;
+	t_say("%s", (const char *)*state);
+	skip();
+}
+
 /* Each test has a zone that was never used. */
 static int fresh(void **state)
 {
 	static unsigned nr;
 
-	(void)state;
+	*state = NULL;
 	conf.hugepages = HUGEPAGES_AUTO;
 	huge_price.fair = UINT64_MAX;
 	zone = nodes.zones[nr++];
@@ -51,15 +60,16 @@ static int fresh_normal(void **state)
 	conf.hugepages = HUGEPAGES_AUTO;
 	huge_price.fair = UINT64_MAX;
 	zone = nodes.zones[NORMAL];
-	(void)state;
+	*state = NULL;
 	return 0;
 }
 
 static int skip_without(void **state)
 {
+	fresh(state);
 	if (!huge_works())
-		skip();
-	return fresh(state);
+		*state = "no huge pages";
+	return 0;
 }
 
 /* Once for a zone of large blocks, and once for one of slabs, which waits. */
@@ -67,7 +77,7 @@ static void test_small(void **state)
 {
 	bool large = zone->type == ZONE_MOVABLE;
 
-	(void)state;
+	need(state);
 	for (int i = 0; i < (large || topo.huge_always ? 14 : 30); i++)
 		touch(take(MIB(1)), 1);
 	assert_int_equal(advised(), 0);
@@ -84,7 +94,7 @@ static void test_dense(void **state)
 {
 	size_t plain = 0, seen = 0;
 
-	(void)state;
+	need(state);
 	for (int i = 0; i < 256; i++) {
 		size_t was = advised();
 		size_t present = (zone->present - zone->start) << topo.page_shift;
@@ -110,7 +120,7 @@ static void test_lengths(void **state)
 {
 	size_t used, holes = 0;
 
-	(void)state;
+	need(state);
 	while ((used = zone->used_pages) < MIB(256) >> topo.page_shift)
 		touch(take((9 + unit_below(247)) << topo.page_shift), 1);
 	for (unsigned order = 0; order < topo.pageblock_order; order++)
@@ -134,7 +144,7 @@ static void test_dear(void **state)
 {
 	size_t tries, had = t_huge_bytes();
 
-	(void)state;
+	need(state);
 	huge_price = (struct huge_price){ .fair = 0, .times = 0 };
 	grow_dense(256);
 	assert_int_equal(advised(), 0);
@@ -155,7 +165,7 @@ static void test_dearer(void **state)
 {
 	size_t had;
 
-	(void)state;
+	need(state);
 	grow_dense(64);
 	assert_true(advised() > MIB(32));
 	had = t_huge_bytes();
@@ -178,7 +188,7 @@ static void test_collapse(void **state)
 	bool works;
 	pfn_t at = 0;
 
-	(void)state;
+	need(state);
 	for (int i = 0; i < 64; i++)
 		touch(take(MIB(1)), 1);
 	assert_true(advised());
@@ -199,7 +209,7 @@ static void test_collapse(void **state)
 /* A page in eight, then half of all pages: huge pages would double it. */
 static void test_sparse(void **state)
 {
-	(void)state;
+	need(state);
 	for (int i = 0; i < 64; i++)
 		touch(take(MIB(1)), 8);
 	assert_int_equal(advised(), 0);
@@ -213,7 +223,7 @@ static void test_untouched(void **state)
 {
 	struct page *table = take(MIB(256));
 
-	(void)state;
+	need(state);
 	for (int i = 0; i < 64; i++)
 		touch(take(MIB(1)), 1);
 	assert_int_equal(advised(), 0);
@@ -226,9 +236,10 @@ static void test_untouched(void **state)
 /* For tests that count in pageblocks of 2 MiB, where plain is the rule. */
 static int skip_larger(void **state)
 {
+	skip_without(state);
 	if (pageblock_bytes() > MIB(2) || topo.huge_always)
-		skip();
-	return skip_without(state);
+		*state = "pageblocks are larger, or huge pages are for all";
+	return 0;
 }
 
 /* Where the kernel cannot be asked to touch memory nothing has a price. */
@@ -239,9 +250,10 @@ static int skip_unpriced(void **state)
 		    os_resident(p, MIB(1)) == (long)(MIB(1) >> topo.page_shift);
 
 	os_unmap(p, MIB(1));
+	skip_larger(state);
 	if (!able)
-		skip();
-	return skip_larger(state);
+		*state = "the kernel cannot be asked to touch memory";
+	return 0;
 }
 
 /* What all tests leave behind would be much for a small machine. */
@@ -259,7 +271,7 @@ static void test_again(void **state)
 	struct page *late[2];
 	int more = 0;
 
-	(void)state;
+	need(state);
 	for (int i = 0; i < 12; i++)
 		touch(take(MIB(1)), 1);
 	late[0] = take(MIB(2));
@@ -291,7 +303,7 @@ static void take_unfilled(size_t npages, size_t align, size_t skipped)
 /* An eighth of each block stays untouched: huge pages would be a seventh more. */
 static void test_medium(void **state)
 {
-	(void)state;
+	need(state);
 	take_unfilled(MIB(1) >> topo.page_shift, 1, 8);
 	assert_int_equal(advised(), 0);
 }
@@ -301,7 +313,7 @@ static void test_holes(void **state)
 {
 	size_t npages = MIB(1) >> topo.page_shift;
 
-	(void)state;
+	need(state);
 	take_unfilled(npages - npages / 16, npages, 16);
 	assert_true(advised());
 }
@@ -311,7 +323,7 @@ static void test_longer(void **state)
 {
 	struct page *page;
 
-	(void)state;
+	need(state);
 	for (int i = 0; i < 64; i++)
 		touch(take(MIB(1)), 1);
 	touch(take(MIB(24)), 1);
@@ -330,7 +342,7 @@ static void test_long_run(void **state)
 {
 	struct page *page;
 
-	(void)state;
+	need(state);
 	for (int i = 0; i < 64; i++)
 		touch(take(MIB(1)), 1);
 	assert_true(advised());
@@ -369,7 +381,7 @@ static void test_look(void **state)
 {
 	struct page *run[RUNS];
 
-	(void)state;
+	need(state);
 	take_all(run);
 	/* As if a run that is too long had been taken from it. */
 	zone->huge.to = zone->start;
@@ -398,7 +410,7 @@ static void test_keeps(void **state)
 {
 	struct page *run[RUNS];
 
-	(void)state;
+	need(state);
 	take_all(run);
 	huge_look(zone);
 	assert_true(advised());
@@ -419,7 +431,7 @@ static void test_whole(void **state)
 	struct page *run;
 	char *at;
 
-	(void)state;
+	need(state);
 	conf.hugepages = HUGEPAGES_ALWAYS;
 	run = take(MIB(1) / 2);
 	touch(run, 1);
@@ -437,7 +449,7 @@ static void test_wasteful(void **state)
 	size_t block = (size_t)1 << topo.pageblock_order;
 	unsigned kind;
 
-	(void)state;
+	need(state);
 	for (int i = 0; i < 64; i++)
 		touch(take(MIB(1)), 1);
 	while (zone->free_pages[CLEAN] >= block)
@@ -452,7 +464,7 @@ static void test_wasteful(void **state)
 /* Locked memory, and what the program brought, is not looked at. */
 static void test_other_zones(void **state)
 {
-	(void)state;
+	need(state);
 	conf.hugepages = HUGEPAGES_NEVER;
 	for (int i = 0; i < 64; i++)
 		touch(take(MIB(1)), 1);
@@ -474,7 +486,7 @@ static void test_strayed(void **state)
 	struct page *run[RUNS];
 	unsigned there = (unsigned)topo.node_id[0], taken = 0;
 
-	(void)state;
+	need(state);
 	take_all(run);
 	huge_look(zone);
 	assert_true(advised());
@@ -494,7 +506,7 @@ static void test_strayed(void **state)
 
 static void test_options(void **state)
 {
-	(void)state;
+	need(state);
 	conf.hugepages = HUGEPAGES_NEVER;
 	for (int i = 0; i < 64; i++)
 		touch(take(MIB(1)), 1);
@@ -559,13 +571,13 @@ static void churn(void)
 
 static void test_mappings(void **state)
 {
-	(void)state;
+	need(state);
 	churn();
 }
 
 static void test_mappings_always(void **state)
 {
-	(void)state;
+	need(state);
 	conf.hugepages = HUGEPAGES_ALWAYS;
 	churn();
 }
@@ -575,7 +587,7 @@ static void test_resident(void **state)
 	struct page *page = take(MIB(4));
 	size_t n = page->npages;
 
-	(void)state;
+	need(state);
 	assert_int_equal(os_resident(page_address(page), MIB(4)), 0);
 	touch(page, 2);
 	assert_int_equal(os_resident(page_address(page), MIB(4)), n / 2);
