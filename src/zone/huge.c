@@ -238,6 +238,16 @@ static void try_later(struct zone *zone)
 	zone->huge.dear_to = zone->present + (size << tries >> 2);
 }
 
+static bool is_dear(uint64_t ns)
+{
+	uint64_t plain;
+
+	if (ns / (pageblock_bytes() >> 10) < huge_price.fair)
+		return false;
+	plain = plain_price();
+	return plain && ns > huge_price.times * plain;
+}
+
 /*
  * What does a huge page cost? Usually a hundred microseconds, but the kernel
  * may have to move other pages away first, or a virtual machine's host to find
@@ -249,20 +259,16 @@ static void try_later(struct zone *zone)
 static void learn_price(struct zone *zone, pfn_t pfn)
 {
 	struct zone_huge *huge = &zone->huge;
-	uint64_t ns = time_of_touch(pfn_address(pfn), page_bytes()), plain = 0;
+	uint64_t ns = time_of_touch(pfn_address(pfn), page_bytes());
 
-	if (ns / (pageblock_bytes() >> 10) >= huge_price.fair) {
-		plain = plain_price();
-		if (plain && ns > huge_price.times * plain) {
-			set_plain(zone);
-			try_later(zone);
-			WRITE_ONCE(huge->dear, huge->dear + 1);
-			WRITE_ONCE(dear_lately, READ_ONCE(dear_lately) + 1);
-			return;
-		}
-	}
-	if (ns)
+	if (is_dear(ns)) {
+		set_plain(zone);
+		try_later(zone);
+		WRITE_ONCE(huge->dear, huge->dear + 1);
+		WRITE_ONCE(dear_lately, READ_ONCE(dear_lately) + 1);
+	} else if (ns) {
 		WRITE_ONCE(dear_lately, 0);
+	}
 }
 
 void huge_fresh(struct zone *zone, pfn_t pfn, size_t npages)

@@ -199,10 +199,12 @@ static struct page *take_run(struct zone *zone, size_t npages, size_t align,
 		unlock(&zone->lock, LOCK_ZONE);
 		if (page)
 			huge_run(zone, page);
-		if (page && may_grow && *kind == CLEAN)
-			huge_fresh(zone, pfn_of(page), npages);
-		if (page && may_grow)
-			zone_took(zone, *kind == CLEAN ? npages : 0);
+		if (page && may_grow) {
+			size_t fresh = *kind == CLEAN ? npages : 0;
+
+			huge_fresh(zone, pfn_of(page), fresh);
+			zone_took(zone, fresh);
+		}
 		if (page || !grown)
 			return page;
 		grown = zone_grow(zone, odd ? want : max_u64(want, align));
