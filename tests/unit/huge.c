@@ -29,6 +29,13 @@ static void touch(struct page *page, size_t every)
 		*(char *)pfn_address(pfn_of(page) + i) = 1;
 }
 
+/* By runs of a MiB that are wholly used. */
+static void grow_dense(size_t mib)
+{
+	while (mib--)
+		touch(take(MIB(1)), 1);
+}
+
 static size_t advised(void)
 {
 	return (zone->huge.to - zone->start) << topo.page_shift;
@@ -43,25 +50,26 @@ static void need(void **state)
 	skip();
 }
 
+static int start_in(void **state, struct zone *unused)
+{
+	*state = NULL;
+	conf.hugepages = HUGEPAGES_AUTO;
+	huge_price.fair = UINT64_MAX;
+	zone = unused;
+	return 0;
+}
+
 /* Each test has a zone that was never used. */
 static int fresh(void **state)
 {
 	static unsigned nr;
 
-	*state = NULL;
-	conf.hugepages = HUGEPAGES_AUTO;
-	huge_price.fair = UINT64_MAX;
-	zone = nodes.zones[nr++];
-	return 0;
+	return start_in(state, nodes.zones[nr++]);
 }
 
 static int fresh_normal(void **state)
 {
-	conf.hugepages = HUGEPAGES_AUTO;
-	huge_price.fair = UINT64_MAX;
-	zone = nodes.zones[NORMAL];
-	*state = NULL;
-	return 0;
+	return start_in(state, nodes.zones[NORMAL]);
 }
 
 static int skip_without(void **state)
@@ -78,11 +86,9 @@ static void test_small(void **state)
 	bool large = zone->type == ZONE_MOVABLE;
 
 	need(state);
-	for (int i = 0; i < (large || topo.huge_always ? 14 : 30); i++)
-		touch(take(MIB(1)), 1);
+	grow_dense(large || topo.huge_always ? 14 : 30);
 	assert_int_equal(advised(), 0);
-	for (size_t i = 0; i < 10 + 2 * (pageblock_bytes() >> 20); i++)
-		touch(take(MIB(1)), 1);
+	grow_dense(10 + 2 * (pageblock_bytes() >> 20));
 	assert_int_equal(advised() > 0, huge_works());
 }
 
@@ -127,12 +133,6 @@ static void test_lengths(void **state)
 		holes += zone->free_area[order].nr[CLEAN] << order;
 	assert_in_range(holes, 0, used / 20);
 	assert_true(advised() > (used / 4 * 3) << topo.page_shift);
-}
-
-static void grow_dense(size_t mib)
-{
-	while (mib--)
-		touch(take(MIB(1)), 1);
 }
 
 /*
@@ -189,8 +189,7 @@ static void test_collapse(void **state)
 	pfn_t at = 0;
 
 	need(state);
-	for (int i = 0; i < 64; i++)
-		touch(take(MIB(1)), 1);
+	grow_dense(64);
 	assert_true(advised());
 	before = t_huge_bytes();
 	while (huge_collapse(zone, &at))
@@ -224,12 +223,10 @@ static void test_untouched(void **state)
 	struct page *table = take(MIB(256));
 
 	need(state);
-	for (int i = 0; i < 64; i++)
-		touch(take(MIB(1)), 1);
+	grow_dense(64);
 	assert_int_equal(advised(), 0);
 	touch(table, 1);
-	for (int i = 0; i < 128; i++)
-		touch(take(MIB(1)), 1);
+	grow_dense(128);
 	assert_true(advised() > MIB(256));
 }
 
@@ -272,8 +269,7 @@ static void test_again(void **state)
 	int more = 0;
 
 	need(state);
-	for (int i = 0; i < 12; i++)
-		touch(take(MIB(1)), 1);
+	grow_dense(12);
 	late[0] = take(MIB(2));
 	late[1] = take(MIB(2));
 	touch(take(MIB(1)), 1);
@@ -324,8 +320,7 @@ static void test_longer(void **state)
 	struct page *page;
 
 	need(state);
-	for (int i = 0; i < 64; i++)
-		touch(take(MIB(1)), 1);
+	grow_dense(64);
 	touch(take(MIB(24)), 1);
 	for (int i = 0; i < 64 && !zone->huge.proven; i++)
 		touch(take(MIB(1)), 1);
@@ -343,8 +338,7 @@ static void test_long_run(void **state)
 	struct page *page;
 
 	need(state);
-	for (int i = 0; i < 64; i++)
-		touch(take(MIB(1)), 1);
+	grow_dense(64);
 	assert_true(advised());
 	page = take(MIB(100));
 	assert_true(pfn_of(page) >= zone->huge.to);
@@ -450,8 +444,7 @@ static void test_wasteful(void **state)
 	unsigned kind;
 
 	need(state);
-	for (int i = 0; i < 64; i++)
-		touch(take(MIB(1)), 1);
+	grow_dense(64);
 	while (zone->free_pages[CLEAN] >= block)
 		touch(zone_alloc(zone, block, block, &kind), 1);
 	for (int i = 0; i < 8; i++)
@@ -466,8 +459,7 @@ static void test_other_zones(void **state)
 {
 	need(state);
 	conf.hugepages = HUGEPAGES_NEVER;
-	for (int i = 0; i < 64; i++)
-		touch(take(MIB(1)), 1);
+	grow_dense(64);
 	conf.hugepages = HUGEPAGES_AUTO;
 	zone->type = ZONE_DMA;
 	huge_look(zone);
@@ -508,8 +500,7 @@ static void test_options(void **state)
 {
 	need(state);
 	conf.hugepages = HUGEPAGES_NEVER;
-	for (int i = 0; i < 64; i++)
-		touch(take(MIB(1)), 1);
+	grow_dense(64);
 	assert_int_equal(advised(), 0);
 	conf.hugepages = HUGEPAGES_ALWAYS;
 	take(MIB(1));
